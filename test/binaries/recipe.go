@@ -1,0 +1,73 @@
+package binaries
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// A Binary names one program at one pinned release.
+type Binary string
+
+// What can be built. A name without a number exists once; of Argo there is one
+// per release line.
+const (
+	Etcd          Binary = "etcd"
+	KubeAPIServer Binary = "kube-apiserver"
+	Kubectl       Binary = "kubectl"
+	Argo37        Binary = "argo-3.7"
+)
+
+// All is every program, in the order in which they are best built: what is
+// quick, and what most tests need, first.
+func All() []Binary { return []Binary{Etcd, KubeAPIServer, Argo37, Kubectl} }
+
+// recipe says how one Binary is made. The release itself stands in the
+// module's go.mod only; ldflags that carry it get it from there.
+type recipe struct {
+	folder  string                        // of the pinning module, below this package
+	module  string                        // the upstream module, whose version is the release
+	pkg     string                        // the main package
+	exe     string                        // name of the executable
+	stamp   func(version string) []string // -ldflags beyond the common ones; may be nil
+	crdsDir string                        // folder of the upstream module kept beside the executable as "crds"
+}
+
+var recipes = map[Binary]recipe{
+	Etcd:          {folder: "etcd", module: "go.etcd.io/etcd/server/v3", pkg: "go.etcd.io/etcd/server/v3", exe: "etcd"},
+	KubeAPIServer: {folder: "kubernetes", module: "k8s.io/kubernetes", pkg: "k8s.io/kubernetes/cmd/kube-apiserver", exe: "kube-apiserver", stamp: kubernetesStamp},
+	Kubectl:       {folder: "kubernetes", module: "k8s.io/kubernetes", pkg: "k8s.io/kubernetes/cmd/kubectl", exe: "kubectl", stamp: kubernetesStamp},
+	Argo37:        argo("argo-3.7", "github.com/argoproj/argo-workflows/v3"),
+}
+
+func argo(folder, module string) recipe {
+	return recipe{
+		folder: folder, module: module, pkg: module + "/cmd/workflow-controller", exe: "workflow-controller",
+		stamp:   func(version string) []string { return []string{"-X", module + ".version=" + version} },
+		crdsDir: "manifests/base/crds",
+	}
+}
+
+// kubernetesStamp gives Kubernetes its version: unstamped, the API server
+// reports v0.0.0-master+$Format, and clients that gate on a minor refuse it.
+func kubernetesStamp(version string) []string {
+	const pkg = "k8s.io/component-base/version."
+	var major, minor int
+	if _, err := fmt.Sscanf(version, "v%d.%d.", &major, &minor); err != nil {
+		return nil // a pseudo-version: better unstamped than wrong
+	}
+	return []string{
+		"-X", pkg + "gitVersion=" + version,
+		"-X", fmt.Sprintf("%sgitMajor=%d", pkg, major),
+		"-X", fmt.Sprintf("%sgitMinor=%d", pkg, minor),
+		"-X", pkg + "gitTreeState=clean",
+	}
+}
+
+func lookUp(b Binary) (recipe, error) {
+	r, ok := recipes[b]
+	if !ok {
+		return recipe{}, fmt.Errorf("binaries: no recipe for %q, have %v", b, slices.Sorted(maps.Keys(recipes)))
+	}
+	return r, nil
+}
