@@ -1,0 +1,121 @@
+package auditor
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	// shortDeadline is the starting deadline under which a recovery is hardly possible: grace takes up to half of it, a firing's
+	// quiet zone and the retries most of the rest.
+	shortDeadline = time.Minute
+	// argoResync is how often Argo processes a CronWorkflow to which nothing happens; each time restarts the timers of @every.
+	argoResync = 20 * time.Minute
+	// dstHorizon is how far ahead an audit looks for changes of daylight saving time.
+	dstHorizon = 366 * 24 * time.Hour
+)
+
+// advice says what the CronWorkflow itself, and the findings about it, make fragile; most pressing first.
+func (r *roll) advice(report Report) []string {
+	var said []string
+	say := func(sentence string, args ...any) { said = append(said, fmt.Sprintf(sentence, args...)) }
+	cw, current := r.in.CronWorkflow, r.current()
+	spec := current.spec
+
+	if stuck := r.stuck(report); stuck != "" {
+		say("%s", stuck)
+	}
+	if !cw.Served {
+		say("No Argo controller has looked after it so far: check its namespace and the label workflows.argoproj.io/controller-instanceid against the controller's settings.")
+	}
+	switch deadline := r.deadline(spec); {
+	case deadline == 0:
+		say("It has no startingDeadlineSeconds, so neither Argo nor Rollcall recovers a firing that is lost: set one, 600 for example.")
+	case deadline < shortDeadline:
+		say("Its starting deadline of %s is hardly long enough to notice a miss and recover it: a minute or more is.", deadline)
+	}
+	for _, period := range current.schedule.Every() {
+		if period > argoResync {
+			say("@every %s may never fire: Argo restarts the timer at every event on the object, and at the latest every 20 minutes; use a cron expression.", period)
+		} else {
+			say("@every %s has no fixed phase (Argo restarts the timer at every event on the object), so no firing of it can be called missed; use a cron expression to have each one accounted for.", period)
+		}
+	}
+	if interval, longest := r.interval(), r.longestRun(); spec.Policy == Forbid && interval > 0 && longest > interval {
+		say("Its runs take up to %s and it fires every %s: concurrencyPolicy Forbid skips firings as a matter of course.", longest.Round(time.Second), interval)
+	}
+	for _, s := range current.schedule.Shifts(r.now, r.now.Add(dstHorizon), 1) {
+		say("Daylight saving time in %s: %s; timezone UTC, or an hour that no change touches, avoids it.", s.Zone, s)
+	}
+	if gone := slices.IndexFunc(report.Findings, func(f Finding) bool { return f.Reason == EvidenceGone }); gone >= 0 {
+		say("Runs are deleted too soon to account for this window (%s): raise the history limits, or keep an archive.", r.horizon.why)
+	}
+	if doubt := r.firstDoubt(report); doubt != "" {
+		say("%s", doubt)
+	}
+	return said
+}
+
+// stuck notices a schedule for which an Argo controller that is alive does nothing.
+func (r *roll) stuck(report Report) string {
+	if every := r.current().schedule.Every(); len(every) > 0 {
+		quiet := 2*every[0] + argoResync
+		if last := later(r.newestRun, r.in.CronWorkflow.CreatedAt); r.now.Sub(last) > quiet && !r.current().spec.Suspend {
+			return fmt.Sprintf("ScheduleStuck: nothing has run since %s, though it runs @every %s.", stamp(last), every[0])
+		}
+		return ""
+	}
+	var silent int
+	for _, f := range slices.Backward(report.Findings) {
+		if f.Verdict == Pending {
+			continue
+		}
+		if !f.Verdict.Lost() || f.Cause != Unscheduled {
+			break
+		}
+		silent++
+	}
+	if silent < 2 {
+		return ""
+	}
+	return fmt.Sprintf("ScheduleStuck: Argo's controller is alive, but the last %d firings were not created.", silent)
+}
+
+// firstDoubt says why the first firing whose being due is in doubt is so; empty when there is none.
+func (r *roll) firstDoubt(report Report) string {
+	for _, found := range report.Findings {
+		if found.Reason != SpecUnknown {
+			continue
+		}
+		if e, ok := r.epochAt(found.ScheduledTime); ok && e.known {
+			if doubt := r.firing(e, found.ScheduledTime).doubt(); doubt != "" {
+				return doubt
+			}
+		}
+	}
+	return ""
+}
+
+// interval is the time between the next two firings; 0 when there are none.
+func (r *roll) interval() time.Duration {
+	first, ok := r.current().schedule.Next(r.now)
+	if !ok {
+		return 0
+	}
+	second, ok := r.current().schedule.Next(first)
+	if !ok {
+		return 0
+	}
+	return second.Sub(first)
+}
+
+func (r *roll) longestRun() time.Duration {
+	var longest time.Duration
+	for _, run := range r.in.Runs {
+		if r.counts(run) && run.Finished() && !run.StartedAt.IsZero() {
+			longest = max(longest, run.FinishedAt.Sub(run.StartedAt))
+		}
+	}
+	return longest
+}

@@ -1,0 +1,121 @@
+package auditor
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// cause says why a firing was lost, and on what grounds.
+func (f *firing) cause() (Cause, []string) {
+	if !f.in.CronWorkflow.Served {
+		return Unserved, []string{"No Argo controller has ever looked after this CronWorkflow: it has neither a lastScheduledTime nor a last-used-schedule."}
+	}
+	if message, ok := f.submissionErrorAt(); ok {
+		return SubmissionError, []string{"Argo tried and failed: " + message}
+	}
+	if message := f.in.CronWorkflow.Status.SpecError; message != "" && f.sinceLastSuccess() {
+		return SpecError, []string{"Argo finds the CronWorkflow invalid: " + message}
+	}
+	if sentence, down := f.controllerDown(); down {
+		return ControllerDown, []string{sentence}
+	}
+	if message := f.in.CronWorkflow.Status.SubmissionError; message != "" && f.sinceLastSuccess() {
+		return SubmissionError, []string{"Argo has failed to create runs of it since its last success: " + message}
+	}
+	if sentence, alive := f.controllerAlive(); alive {
+		return Unscheduled, []string{sentence}
+	}
+	return Undetermined, nil
+}
+
+// submissionErrorAt is the error with which Argo failed to create this very firing.
+func (f *firing) submissionErrorAt() (message string, ok bool) {
+	if f.in.Record != nil {
+		for _, e := range f.in.Record.Errors {
+			if f.withinGrace(e.At) {
+				return e.Message, true
+			}
+		}
+	}
+	// The condition bears no time, but Argo wrote it with its last write.
+	status := f.in.CronWorkflow.Status
+	if status.SubmissionError != "" && f.withinGrace(status.WrittenAt) {
+		return status.SubmissionError, true
+	}
+	return "", false
+}
+
+func (f *firing) withinGrace(t time.Time) bool { return !t.Before(f.at) && !t.After(f.at.Add(f.grace)) }
+
+// sinceLastSuccess says whether the firing lies between the last run and Argo's last write: a condition that a success
+// clears has stood since then.
+func (f *firing) sinceLastSuccess() bool {
+	status := f.in.CronWorkflow.Status
+	return f.at.After(status.LastScheduledTime) && !f.at.After(status.WrittenAt)
+}
+
+// controllerDown says whether the controller's signs of life stopped around the firing. A lease alone proves nothing when it is
+// older than a write of the controller: it is left over from a time when leader election was on.
+func (f *firing) controllerDown() (string, bool) {
+	before, after := f.signsOfLife()
+	if before.IsZero() || f.withinGrace(after) {
+		return "", false
+	}
+	if lease := f.in.Controller.Lease; lease != nil {
+		expires := lease.RenewedAt.Add(lease.Duration)
+		leftOver := slices.ContainsFunc(f.in.Controller.Writes, expires.Before)
+		switch {
+		case leftOver:
+		case expires.Before(f.at):
+			return fmt.Sprintf("Argo's controller last renewed its lease at %s and wrote nothing around the scheduled time.", stamp(lease.RenewedAt)), true
+		case lease.AcquiredAt.After(f.at) && !after.IsZero() && after.Before(lease.AcquiredAt):
+			// It wrote between the firing and taking this lease: only the silence around the firing can tell, below.
+		case lease.AcquiredAt.After(f.at):
+			return fmt.Sprintf("Argo's controller wrote nothing from %s on and took its lease again at %s.", stamp(before), stamp(lease.AcquiredAt)), true
+		default:
+			return "", false // one holder kept it all the time
+		}
+	}
+	// Without a lease, silence tells only where more than this firing should have caused a write.
+	silentUntil := after
+	if silentUntil.IsZero() {
+		silentUntil = f.now
+	}
+	due, _ := f.epoch.schedule.Firings(before, silentUntil, 2)
+	if len(due) < 2 {
+		return "", false
+	}
+	if after.IsZero() {
+		return fmt.Sprintf("Argo's controller has written nothing since %s.", stamp(before)), true
+	}
+	return fmt.Sprintf("Argo's controller wrote nothing between %s and %s.", stamp(before), stamp(after)), true
+}
+
+// signsOfLife are the last write of the controller before the firing and the first one from it on; zero where there is none.
+func (f *firing) signsOfLife() (before, after time.Time) {
+	for _, w := range f.in.Controller.Writes {
+		if w.Before(f.at) {
+			before = later(before, w)
+		} else if after.IsZero() || w.Before(after) {
+			after = w
+		}
+	}
+	if lease := f.in.Controller.Lease; lease != nil && lease.RenewedAt.Before(f.at) {
+		before = later(before, lease.RenewedAt)
+	}
+	return before, after
+}
+
+// controllerAlive says whether the controller was at work when the firing was due.
+func (f *firing) controllerAlive() (string, bool) {
+	for _, w := range f.in.Controller.Writes {
+		if f.withinGrace(w) {
+			return fmt.Sprintf("Argo's controller was at work (it wrote at %s) but created nothing for it.", stamp(w)), true
+		}
+	}
+	if lease := f.in.Controller.Lease; lease != nil && !lease.AcquiredAt.After(f.at) && !lease.RenewedAt.Before(f.at) {
+		return fmt.Sprintf("Argo's controller held its lease from %s to %s but created nothing for it.", stamp(lease.AcquiredAt), stamp(lease.RenewedAt)), true
+	}
+	return "", false
+}

@@ -1,0 +1,103 @@
+package auditor
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// horizon is the earliest time from which on Argo's own policies cannot have deleted a run, and why.
+type horizon struct {
+	from time.Time
+	why  string
+}
+
+// retentionHorizon counts what Argo counts when it trims the history (argo-workflows v3.7.18, workflow/cron/operator.go,
+// enforceHistoryLimit): the finished runs that the CronWorkflow controls. It deletes those that finished first, so whatever
+// finished after the oldest one it would keep is still there.
+func (r *roll) retentionHorizon() horizon {
+	cw := r.in.CronWorkflow
+	h := horizon{from: cw.CreatedAt, why: "its history limits have not been reached since it was created at " + stamp(cw.CreatedAt)}
+	note := func(from time.Time, why string) {
+		if from.After(h.from) {
+			h = horizon{from, why}
+		}
+	}
+	var succeeded, failed []time.Time
+	for _, run := range r.in.Runs {
+		if !r.counts(run) || run.Deleting || !run.Finished() {
+			continue
+		}
+		if run.Succeeded {
+			succeeded = append(succeeded, run.FinishedAt)
+		} else {
+			failed = append(failed, run.FinishedAt)
+		}
+	}
+	limit := func(finished []time.Time, limit int, kind, field string) {
+		if limit <= 0 {
+			note(r.now, fmt.Sprintf("%s is 0: Argo deletes %s runs at once", field, kind))
+			return
+		}
+		if len(finished) < limit {
+			return
+		}
+		slices.SortFunc(finished, func(a, b time.Time) int { return b.Compare(a) })
+		kept := finished[limit-1]
+		note(kept, fmt.Sprintf("Argo keeps the last %d %s runs (%s), and the oldest of those finished at %s", limit, kind, field, stamp(kept)))
+	}
+	limit(succeeded, cw.Retention.Successful, "successful", "successfulJobsHistoryLimit")
+	limit(failed, cw.Retention.Failed, "failed", "failedJobsHistoryLimit")
+	if ttl := cw.Retention.TTL; ttl >= 0 {
+		note(r.now.Add(-ttl), fmt.Sprintf("a ttlStrategy deletes runs %s after they end", ttl))
+	}
+	if what := cw.Retention.Unreadable; what != "" {
+		note(r.now, fmt.Sprintf("%s may set a ttlStrategy but could not be read", what))
+	}
+	if cw.Retention.Policy {
+		note(r.now, "the controller's retentionPolicy may delete any finished run")
+	}
+	return h
+}
+
+// absence says how sure it is that a firing for which nothing was found did not run, and on what grounds. Certainty is empty
+// where nothing speaks against a run that came and was deleted.
+func (f *firing) absence() (Certainty, []string) {
+	for _, c := range f.in.Coverage {
+		if c.covers(f.at, f.now) {
+			if f.ranUnseen() {
+				return Likely, []string{"Rollcall watched from before the scheduled time until now, but Argo counted more finished runs than can be named."}
+			}
+			return Certain, []string{fmt.Sprintf("Rollcall has watched without a gap since %s and saw no run.", stamp(c.From))}
+		}
+	}
+	last := later(f.in.CronWorkflow.Status.LastScheduledTime, f.newestArgo)
+	newer, retained := f.at.After(last), f.horizon.from.Before(f.at)
+
+	var said []string
+	switch {
+	case newer && last.IsZero():
+		said = append(said, "Argo has not scheduled any run of it yet.")
+	case newer:
+		said = append(said, fmt.Sprintf("Argo's last scheduled run is that of %s, before this firing.", stamp(last)))
+	default:
+		said = append(said, fmt.Sprintf("Argo has scheduled a newer firing since (%s), so its status says nothing about this one.", stamp(last)))
+	}
+	if retained {
+		said = append(said, fmt.Sprintf("A run of it would still exist unless somebody deleted it by hand: %s.", f.horizon.why))
+	} else {
+		said = append(said, fmt.Sprintf("A run of it could have been deleted since: %s.", f.horizon.why))
+	}
+	switch {
+	case newer && retained && !f.ranUnseen():
+		return Certain, said
+	case newer || retained:
+		return Likely, said
+	}
+	return "", said
+}
+
+// ranUnseen says whether Argo counted runs around the firing that nobody can name.
+func (f *firing) ranUnseen() bool {
+	return f.in.Record != nil && slices.ContainsFunc(f.in.Record.Unseen, func(s Stretch) bool { return s.covers(f.at, f.at) })
+}

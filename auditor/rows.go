@@ -1,0 +1,323 @@
+package auditor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// zeroTimeSuffix ends the name of a run whose scheduled time Argo took for the zero time: "-" and time.Time{}.Unix().
+const zeroTimeSuffix = "--62135596800"
+
+// forbidLag is how long a run that ended may still keep Forbid from running: Argo reconciles status.active in a pass every 10 s.
+const forbidLag = 15 * time.Second
+
+// Row 1.
+func (f *firing) ran() ruling {
+	runs := f.runs[f.name]
+	if f.in.Record != nil {
+		for _, run := range f.in.Record.Runs {
+			if run.ScheduledTime.Equal(f.at) {
+				return ruling{run.Verdict, "", run.CreatedAt, []string{fmt.Sprintf("The record has its run as %s.", run.Verdict)}}
+			}
+		}
+	}
+	if len(runs) == 0 || !f.owns(runs[0]) {
+		return pass("No Workflow %s of this CronWorkflow exists, and no record has one.", f.name)
+	}
+	run := runs[0]
+	if run.BackfilledBy != "" {
+		return ruling{Backfilled, "", run.CreatedAt, []string{fmt.Sprintf("Workflow %s exists; Rollcall (%s) created it at %s.", run.Name, run.BackfilledBy, stamp(run.CreatedAt))}}
+	}
+	if earliest, ok := f.archivedAt(); ok && earliest.Before(run.CreatedAt) {
+		return f.ranAt(earliest, Archived, fmt.Sprintf("Workflow %s exists; the archive has it since %s.", run.Name, stamp(earliest)))
+	}
+	return f.ranAt(run.CreatedAt, "", fmt.Sprintf("Workflow %s exists, created at %s.", run.Name, stamp(run.CreatedAt)))
+}
+
+func (f *firing) ranAt(created time.Time, reason Reason, sentence string) ruling {
+	lateness := created.Sub(f.at)
+	if lateness > f.opts.LateAfter {
+		return ruling{Late, reason, created, []string{sentence, fmt.Sprintf("That is %s after the scheduled time.", lateness)}}
+	}
+	return ruling{OnTime, reason, created, []string{sentence}}
+}
+
+// Row 2: argo-workflows v3.7.18, workflow/cron/cron_facade.go: a schedule that is registered again as a firing starts has no
+// previous firing yet, so the scheduled time is the zero time.
+func (f *firing) ranAsZeroTime() ruling {
+	for _, run := range f.runs[f.in.CronWorkflow.Name+zeroTimeSuffix] {
+		if f.owns(run) && !run.CreatedAt.Before(f.at) && !run.CreatedAt.After(f.at.Add(f.grace)) {
+			return ruling{OnTime, ZeroTimeName, run.CreatedAt, []string{fmt.Sprintf(
+				"Workflow %s was created at %s: Argo registered the schedule anew as it fired and took the scheduled time for the zero time.", run.Name, stamp(run.CreatedAt))}}
+		}
+	}
+	return pass("No run under that name was created within %s after it.", f.grace)
+}
+
+// Row 3.
+func (f *firing) ranInArchive() ruling {
+	created, ok := f.archivedAt()
+	if !ok {
+		if len(f.in.Archived) == 0 {
+			return pass("No archive was asked, or it has no run of this CronWorkflow.")
+		}
+		return pass("The archive has no Workflow %s of this CronWorkflow.", f.name)
+	}
+	for _, run := range f.archived[f.name] {
+		if f.owns(run) && run.BackfilledBy != "" {
+			return ruling{Backfilled, Archived, created, []string{fmt.Sprintf("The archive has Workflow %s, which Rollcall created at %s.", f.name, stamp(created))}}
+		}
+	}
+	return f.ranAt(created, Archived, fmt.Sprintf("The archive has Workflow %s, created at %s.", f.name, stamp(created)))
+}
+
+// archivedAt is when the first of this CronWorkflow's archived runs of the exact name was created; a retry from the archive
+// keeps the name under a new UID.
+func (f *firing) archivedAt() (time.Time, bool) {
+	if runs := f.archived[f.name]; len(runs) > 0 && f.owns(runs[0]) {
+		return runs[0].CreatedAt, true
+	}
+	return time.Time{}, false
+}
+
+// Row 4.
+func (f *firing) ranByStatus() ruling {
+	last := f.in.CronWorkflow.Status.LastScheduledTime
+	switch {
+	case last.IsZero():
+		return pass("It has no lastScheduledTime.")
+	case !last.Equal(f.at):
+		return pass("It is %s.", stamp(last))
+	case f.wroteLastScheduled(last):
+		return pass("It is, but Rollcall wrote it there.")
+	}
+	return ruling{OnTime, StatusOnly, time.Time{}, []string{fmt.Sprintf(
+		"status.lastScheduledTime is %s, which Argo writes when it has created the run; the Workflow itself is gone.", stamp(last))}}
+}
+
+// Row 5.
+func (f *firing) nameTaken() ruling {
+	runs := f.runs[f.name]
+	if len(runs) == 0 {
+		return pass("No Workflow of that name exists.")
+	}
+	owner := "nobody"
+	if runs[0].Owner != "" {
+		owner = "UID " + runs[0].Owner
+	}
+	return ruling{Unknown, NameTaken, time.Time{}, []string{fmt.Sprintf(
+		"Workflow %s exists but is owned by %s and not by this CronWorkflow (UID %s).", f.name, owner, f.in.CronWorkflow.UID)}}
+}
+
+// Row 7.
+func (f *firing) pending() ruling {
+	until := f.at.Add(f.grace)
+	if !f.now.Before(until) {
+		return pass("Its grace of %s was over at %s.", f.grace, stamp(until))
+	}
+	return ruling{Pending, "", time.Time{}, []string{fmt.Sprintf("Argo has until %s to start it (grace %s).", stamp(until), f.grace)}}
+}
+
+// Row 8.
+func (f *firing) gaveUp() ruling {
+	if f.in.Record == nil {
+		return pass("No record of a recovery.")
+	}
+	for _, r := range f.in.Record.Recoveries {
+		if !r.ScheduledTime.Equal(f.at) {
+			continue
+		}
+		said := []string{fmt.Sprintf("Recovery was tried %d times.", r.Attempts)}
+		if r.LastError != "" {
+			said = append(said, "The last error: "+r.LastError)
+		}
+		if r.Ended != "" {
+			return ruling{GaveUp, r.Ended, time.Time{}, said}
+		}
+		if r.Attempts > 0 && f.tooLate() {
+			return ruling{GaveUp, DeadlinePassed, time.Time{}, said}
+		}
+	}
+	return pass("No recovery of it has ended.")
+}
+
+// tooLate says whether the firing has no starting deadline or that has passed. Argo starts an outstanding firing while now is
+// before the deadline, so at the deadline itself it is too late.
+func (f *firing) tooLate() bool { return f.deadline.IsZero() || !f.now.Before(f.deadline) }
+
+// Row 9.
+func (f *firing) specUnknown() ruling {
+	unknown := func(sentence string, args ...any) ruling {
+		return ruling{Unknown, SpecUnknown, time.Time{}, []string{fmt.Sprintf(sentence, args...)}}
+	}
+	if !f.epoch.known {
+		return unknown("The spec was edited at %s; what it said before is not known.", stamp(f.epoch.until))
+	}
+	if settled := f.epoch.from.Add(f.grace); !f.at.After(settled) {
+		return unknown("The spec in effect was written at %s, so shortly before that Argo may not have registered the schedule yet.", stamp(f.epoch.from))
+	}
+	if doubt := f.doubt(); doubt != "" {
+		return unknown("%s", doubt)
+	}
+	return pass("The spec has been the same since %s.", stamp(f.epoch.from))
+}
+
+// Row 10.
+func (f *firing) switchedOff() ruling {
+	skipped := func(reason Reason, sentence string, args ...any) ruling {
+		return ruling{Skipped, reason, time.Time{}, []string{fmt.Sprintf(sentence, args...)}}
+	}
+	if f.epoch.spec.Suspend {
+		return skipped(Suspended, "spec.suspend has been true since %s.", stamp(f.epoch.from))
+	}
+	if f.in.Record != nil {
+		for _, seen := range f.in.Record.Stopped {
+			if !seen.After(f.at.Add(f.grace)) {
+				return skipped(Stopped, "Its phase was seen Stopped at %s.", stamp(seen))
+			}
+		}
+	} else if status := f.in.CronWorkflow.Status; status.Stopped && f.at.After(status.LastScheduledTime) {
+		return skipped(Stopped, "Its phase is Stopped: the stopStrategy ended it after the run of %s.", orNever(status.LastScheduledTime))
+	}
+	return pass("It was neither.")
+}
+
+// Row 11.
+func (f *firing) forbidden() ruling {
+	if f.epoch.spec.Policy != Forbid {
+		return pass("Its concurrencyPolicy is not Forbid.")
+	}
+	if message, ok := f.submissionErrorAt(); ok {
+		return pass("Argo did try to create it: %s", message)
+	}
+	skipped := func(sentence string, args ...any) ruling {
+		return ruling{Skipped, Forbidden, time.Time{}, []string{fmt.Sprintf(sentence, args...)}}
+	}
+	if seen, ok := f.activeAsSeen(); ok {
+		if seen.Runs == 0 {
+			return pass("No run was active then: status.active was seen empty from %s on.", stamp(seen.At))
+		}
+		return skipped("status.active held %d runs from %s on.", seen.Runs, stamp(seen.At))
+	}
+	var justEnded *Run
+	for _, run := range f.byCreation() {
+		began := run.StartedAt
+		if began.IsZero() {
+			began = run.CreatedAt
+		}
+		if !f.counts(run) || run.Name == f.name || !began.Before(f.at) {
+			continue
+		}
+		if !run.Finished() || run.FinishedAt.After(f.at) {
+			return skipped("Run %s was active then: started at %s, %s.", run.Name, stamp(began), ended(run))
+		}
+		if f.at.Sub(run.FinishedAt) <= forbidLag {
+			justEnded = &run
+		}
+	}
+	if justEnded != nil {
+		return ruling{Unknown, ForbidUnclear, time.Time{}, []string{fmt.Sprintf(
+			"Run %s ended at %s, so shortly before that Argo may still have taken it for active.", justEnded.Name, stamp(justEnded.FinishedAt))}}
+	}
+	return pass("No run that Argo counts was active then.")
+}
+
+// activeAsSeen is what was last seen of status.active before the firing, where somebody watched at that time.
+func (f *firing) activeAsSeen() (seen ActiveSeen, ok bool) {
+	watched := slices.ContainsFunc(f.in.Coverage, func(s Stretch) bool { return s.covers(f.at, f.at) })
+	if f.in.Record == nil || !watched {
+		return ActiveSeen{}, false
+	}
+	for _, a := range f.in.Record.Active {
+		if !a.At.After(f.at) && (!ok || a.At.After(seen.At)) {
+			seen, ok = a, true
+		}
+	}
+	return seen, ok
+}
+
+// byCreation gives the runs in an order that does not depend on that of the input.
+func (f *firing) byCreation() []Run {
+	return slices.SortedFunc(slices.Values(f.in.Runs), func(a, b Run) int {
+		if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Name+a.UID, b.Name+b.UID)
+	})
+}
+
+// Row 12. Judging the expression for a past time needs what the controller will record; until then an absent run of a
+// conditional CronWorkflow proves nothing.
+func (f *firing) conditional() ruling {
+	if f.epoch.spec.When == "" {
+		return pass("It has none.")
+	}
+	return ruling{Unknown, WhenUnknown, time.Time{}, []string{"It has a when expression, and what that said at the scheduled time is not known."}}
+}
+
+// Row 13.
+func (f *firing) superseded() ruling {
+	if !f.newestRun.After(f.at) {
+		return pass("No newer firing has run.")
+	}
+	sentence := fmt.Sprintf("The newer firing of %s ran, and ", stamp(f.newestRun))
+	switch {
+	case f.epoch.spec.Policy == Replace:
+		sentence += "concurrencyPolicy Replace would have ended this one for it."
+	case f.opts.CatchUp == CatchUpLatest:
+		sentence += "only the latest is worth catching up (catch-up latest)."
+	default:
+		return pass("The firing of %s ran, but each firing counts here.", stamp(f.newestRun))
+	}
+	return ruling{Skipped, Superseded, time.Time{}, []string{sentence}}
+}
+
+// Row 14.
+func (f *firing) evidenceGone() ruling {
+	certainty, said := f.absence()
+	if certainty == "" {
+		return ruling{Unknown, EvidenceGone, time.Time{}, append([]string{fmt.Sprintf("No Workflow %s exists.", f.name)}, said...)}
+	}
+	return pass("That is %s not the case.", map[Certainty]string{Certain: "certainly", Likely: "likely"}[certainty])
+}
+
+// Row 15.
+func (f *firing) missed() ruling {
+	if f.tooLate() {
+		if f.deadline.IsZero() {
+			return pass("It has none.")
+		}
+		return pass("It passed at %s.", stamp(f.deadline))
+	}
+	return ruling{Missed, "", time.Time{}, []string{
+		fmt.Sprintf("No Workflow %s exists.", f.name),
+		fmt.Sprintf("It may still run until %s.", stamp(f.deadline))}}
+}
+
+// Row 16.
+func (f *firing) expired() ruling {
+	late := "It has no starting deadline, so it cannot be recovered automatically."
+	if !f.deadline.IsZero() {
+		late = fmt.Sprintf("Its starting deadline passed at %s.", stamp(f.deadline))
+	}
+	return ruling{Expired, "", time.Time{}, []string{fmt.Sprintf("No Workflow %s exists.", f.name), late}}
+}
+
+func ended(run Run) string {
+	if !run.Finished() {
+		return "not ended yet"
+	}
+	return "ended at " + stamp(run.FinishedAt)
+}
+
+// stamp writes a time as evidence does: UTC, to the second.
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05Z") }
+
+func orNever(t time.Time) string {
+	if t.IsZero() {
+		return "no time"
+	}
+	return stamp(t)
+}
