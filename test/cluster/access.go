@@ -9,10 +9,10 @@ import (
 
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
-	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"rollcall.dev/rollcall/test/cluster/internal/loopback"
+	"rollcall.dev/rollcall/test/cluster/kubeconfig"
+	"rollcall.dev/rollcall/test/cluster/proxy"
 )
 
 type identity struct{ token, kubeconfig string }
@@ -44,23 +44,9 @@ func (c *Cluster) writeIdentities(users []User) error {
 
 func (c *Cluster) writeKubeconfigs() error {
 	for name, id := range c.users {
-		if err := WriteKubeconfig(id.kubeconfig, name, c.restConfig(id)); err != nil {
+		if err := kubeconfig.Write(id.kubeconfig, name, c.restConfig(id)); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// WriteKubeconfig writes a kubeconfig for the server, authority and token of
-// cfg to path. user is the name it gives them.
-func WriteKubeconfig(path, user string, cfg *rest.Config) error {
-	k := clientcmdapi.NewConfig()
-	k.Clusters["test"] = &clientcmdapi.Cluster{Server: cfg.Host, CertificateAuthorityData: cfg.CAData}
-	k.AuthInfos[user] = &clientcmdapi.AuthInfo{Token: cfg.BearerToken}
-	k.Contexts["test"] = &clientcmdapi.Context{Cluster: "test", AuthInfo: user}
-	k.CurrentContext = "test"
-	if err := clientcmd.WriteToFile(*k, path); err != nil {
-		return fmt.Errorf("write kubeconfig of %s: %w", user, err)
 	}
 	return nil
 }
@@ -87,3 +73,25 @@ func (c *Cluster) restConfig(id identity) *rest.Config {
 
 // Dynamic is a client of Admin without a limit to its rate.
 func (c *Cluster) Dynamic() dynamic.Interface { return c.dynamic }
+
+// Proxy makes a way to the API server for user that a test can break, with a
+// kubeconfig of its own. It ends with the cluster.
+func (c *Cluster) Proxy(user string) (*proxy.Proxy, error) {
+	id, ok := c.users[user]
+	if !ok {
+		return nil, fmt.Errorf("cluster: make proxy: %q is not in Options.Users", user)
+	}
+	f, err := os.CreateTemp(c.data, "proxy-*.kubeconfig")
+	if err != nil {
+		return nil, fmt.Errorf("cluster: make proxy: %w", err)
+	}
+	f.Close()
+	p, err := proxy.New(proxy.Options{Upstream: c.restConfig(id), Kubeconfig: f.Name(), User: user})
+	if err != nil {
+		return nil, fmt.Errorf("cluster: make proxy for %s: %w", user, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closers = append(c.closers, p)
+	return p, nil
+}
