@@ -15,12 +15,16 @@ const (
 	Etcd          Binary = "etcd"
 	KubeAPIServer Binary = "kube-apiserver"
 	Kubectl       Binary = "kubectl"
+	Argo36        Binary = "argo-3.6"
 	Argo37        Binary = "argo-3.7"
+	Argo40        Binary = "argo-4.0"
+	// GolangciLint is not part of a cluster; it is built here so that the linter is pinned and cached like the rest.
+	GolangciLint Binary = "golangci-lint"
 )
 
-// All is every program, in the order in which they are best built: what is
+// All is every program of a cluster, in the order in which they are best built: what is
 // quick, and what most tests need, first.
-func All() []Binary { return []Binary{Etcd, KubeAPIServer, Argo37, Kubectl} }
+func All() []Binary { return []Binary{Etcd, KubeAPIServer, Argo37, Kubectl, Argo36, Argo40} }
 
 // recipe says how one Binary is made. The release itself stands in the
 // module's go.mod only; ldflags that carry it get it from there.
@@ -37,7 +41,10 @@ var recipes = map[Binary]recipe{
 	Etcd:          {folder: "etcd", module: "go.etcd.io/etcd/server/v3", pkg: "go.etcd.io/etcd/server/v3", exe: "etcd"},
 	KubeAPIServer: {folder: "kubernetes", module: "k8s.io/kubernetes", pkg: "k8s.io/kubernetes/cmd/kube-apiserver", exe: "kube-apiserver", stamp: kubernetesStamp},
 	Kubectl:       {folder: "kubernetes", module: "k8s.io/kubernetes", pkg: "k8s.io/kubernetes/cmd/kubectl", exe: "kubectl", stamp: kubernetesStamp},
+	GolangciLint:  {folder: "golangci-lint", module: "github.com/golangci/golangci-lint/v2", pkg: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint", exe: "golangci-lint", stamp: lintStamp},
+	Argo36:        argo("argo-3.6", "github.com/argoproj/argo-workflows/v3"),
 	Argo37:        argo("argo-3.7", "github.com/argoproj/argo-workflows/v3"),
+	Argo40:        argo("argo-4.0", "github.com/argoproj/argo-workflows/v4"),
 }
 
 func argo(folder, module string) recipe {
@@ -62,6 +69,10 @@ func kubernetesStamp(version string) []string {
 		"-X", fmt.Sprintf("%sgitMinor=%d", pkg, minor),
 		"-X", pkg + "gitTreeState=clean",
 	}
+}
+
+func lintStamp(version string) []string {
+	return []string{"-X", "main.version=" + version}
 }
 
 func lookUp(b Binary) (recipe, error) {
