@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -175,33 +174,4 @@ func every(d time.Duration, f func()) (stop func()) {
 		}
 	}()
 	return func() { close(quit); <-done }
-}
-
-// sourceDir is the folder of this package's source, where the pinning modules
-// are. The compiler knows it unless the caller was built with -trimpath; then
-// the module is looked for above the working folder, which for a test is its
-// package's.
-func sourceDir() (string, error) {
-	if _, file, _, ok := runtime.Caller(0); ok && filepath.IsAbs(file) {
-		if dir := filepath.Dir(file); isSource(dir) {
-			return dir, nil
-		}
-	}
-	wd, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for dir := wd; ; dir = filepath.Dir(dir) {
-		if s := filepath.Join(dir, "test", "binaries"); isSource(s) {
-			return s, nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", errors.New("binaries: cannot find the source folder test/binaries: run inside the Rollcall checkout, looked above " + wd)
-		}
-	}
-}
-
-func isSource(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, recipes[Etcd].folder, "go.mod"))
-	return err == nil
 }
