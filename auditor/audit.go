@@ -134,7 +134,7 @@ type roll struct {
 	horizon  horizon
 	// newestRun is the newest scheduled time known to have run, by whoever's hand; newestArgo by Argo's.
 	newestRun, newestArgo time.Time
-	contradictions       contradictions
+	contradictions        contradictions
 }
 
 // epoch is a stretch of time with its parsed schedule.

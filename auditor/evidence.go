@@ -112,6 +112,8 @@ type Settings struct {
 // Run is one Workflow.
 type Run struct {
 	Name, UID string
+	// ResourceVersion is the version that was read, for the reference to it in status.active.
+	ResourceVersion string
 	// Owner is the UID of the CronWorkflow that owns it; empty when none does.
 	Owner string
 	// Controlled says that the owner reference has controller: true.

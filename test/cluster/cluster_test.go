@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
 
+	"rollcall.dev/rollcall/test/binaries"
 	"rollcall.dev/rollcall/test/cluster"
 	"rollcall.dev/rollcall/test/cluster/process"
 	"rollcall.dev/rollcall/test/cluster/proxy"
@@ -282,6 +283,22 @@ func TestStartRefusesUsersItCannotTellApart(t *testing.T) {
 			if _, err := cluster.Start(t.Context(), cluster.Options{Users: users}); err == nil || !strings.Contains(err.Error(), "Options.Users") {
 				t.Errorf("got %v", err)
 			}
+		})
+	}
+}
+
+func TestEveryReleaseOfArgoRunsAWorkflow(t *testing.T) {
+	t.Parallel()
+	for _, release := range []binaries.Binary{binaries.Argo36, binaries.Argo37, binaries.Argo40} {
+		t.Run(string(release), func(t *testing.T) {
+			t.Parallel()
+			ctx := within(t, 10*time.Minute) // it may have to be built
+			ns := strings.ReplaceAll(string(release), ".", "-")
+			_, err := shared.StartArgo(ctx, cluster.ArgoOptions{Release: release, Namespace: ns + "-argo", ManagedNamespace: ns})
+			check(t, err)
+			_, err = shared.Dynamic().Resource(cluster.Workflows).Namespace(ns).Create(ctx, workflow("once"), metav1.CreateOptions{})
+			check(t, err)
+			awaitPhase(ctx, t, shared, ns, "once", "Succeeded")
 		})
 	}
 }

@@ -177,6 +177,3 @@ require (
 	sigs.k8s.io/structured-merge-diff/v4 v4.7.0 // indirect
 	sigs.k8s.io/yaml v1.4.0 // indirect
 )
-
-// As Argo's own go.mod does; replaces are not inherited.
-replace github.com/olekukonko/tablewriter => github.com/olekukonko/tablewriter v0.0.5

@@ -1,0 +1,57 @@
+# Every target runs the same for people and in CI. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+# The real-cluster scenarios wait for real minutes: they run side by side, whatever the number of cores.
+PARALLEL ?= 32
+TEST_TIMEOUT ?= 25m
+RUN ?= .
+
+.PHONY: help build demo test test-unit test-e2e lint fmt bench fuzz binaries clean clean-cache
+
+help: ## List the targets.
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build bin/rollcall.
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/rollcall ./cmd/rollcall
+
+demo: build binaries ## Lose three firings on a real cluster and bring them back. KEEP=1 leaves the cluster up.
+	@go run ./test/demo -rollcall bin/rollcall $(if $(KEEP),-keep)
+
+test: binaries ## Run every test, those on a real API server and a real Argo controller included.
+	go test -timeout $(TEST_TIMEOUT) -parallel $(PARALLEL) -run '$(RUN)' ./...
+
+test-unit: ## Run the tests that need no cluster: seconds, not minutes.
+	go test ./schedule/... ./auditor/... ./backfill/... ./internal/... ./cmd/...
+
+test-e2e: binaries ## Run only the scenarios on the real cluster.
+	go test -timeout $(TEST_TIMEOUT) -parallel $(PARALLEL) -run '$(RUN)' -v ./test/...
+
+lint: ## Run the pinned linter, with the import and time rules of the house.
+	@lint=$$(go run ./test/binaries/build golangci-lint | awk '{print $$2}'); "$$lint" run ./...
+	go mod verify >/dev/null
+	go mod tidy -diff
+
+fmt: ## Format the Go code.
+	@lint=$$(go run ./test/binaries/build golangci-lint | awk '{print $$2}'); "$$lint" fmt ./...
+
+bench: ## Run the benchmarks.
+	go test -run '^$$' -bench . -benchmem ./schedule/... ./auditor/... ./backfill/... ./internal/...
+
+fuzz: ## Fuzz each fuzz test for FUZZTIME (default 30s).
+	@for p in $$(go list ./schedule/... ./auditor/... ./internal/... ); do \
+	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} $$p; done; done
+
+binaries: ## Build etcd, kube-apiserver, kubectl and Argo's controller into the cache (minutes, once per version).
+	@go run ./test/binaries/build etcd kube-apiserver argo-3.7 kubectl >/dev/null
+
+clean: ## Remove what was built here.
+	rm -rf bin dist
+
+clean-cache: ## Remove the cached cluster binaries of every version.
+	rm -rf "$${ROLLCALL_CACHE:-$${XDG_CACHE_HOME:-$$HOME/.cache}/rollcall}"
