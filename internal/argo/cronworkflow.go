@@ -1,0 +1,200 @@
+package argo
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	wfv1 "github.com/argoproj/argo-workflows/v3/pkg/apis/workflow/v1alpha1"
+	kjson "sigs.k8s.io/json"
+
+	"rollcall.dev/rollcall/auditor"
+)
+
+type wireCronWorkflow struct {
+	Metadata wireMeta                   `json:"metadata"`
+	Spec     map[string]json.RawMessage `json:"spec"`
+	Status   json.RawMessage            `json:"status"`
+}
+
+// cronWorkflow is a CronWorkflow as converted, with what else its evidence is found by.
+type cronWorkflow struct {
+	auditor.CronWorkflow
+	// err says why it cannot be judged; CronWorkflow then has what its metadata says.
+	err   error
+	notes []string
+	// template is the WorkflowTemplate it refers to, with an empty namespace for a ClusterWorkflowTemplate; nil when there is none.
+	template *templateName
+	// cronLabels are the values of the cron label that its runs carry: its name, and what workflowMetadata puts in its place.
+	cronLabels []string
+	// writtenAt and newest as in workflow.
+	writtenAt, newest time.Time
+	// tracked says that the object has managedFields.
+	tracked         bool
+	resourceVersion string
+}
+
+func (c cronWorkflow) objectName() objectName { return objectName{c.Namespace, c.Name} }
+
+// toCronWorkflow converts a CronWorkflow. Its workflowSpec is never decoded into Argo's types, so that one of a newer Argo
+// does not matter; all else must be what Argo's own controller can read, or the CronWorkflow carries an error.
+func toCronWorkflow(w *wireCronWorkflow, decoding error) cronWorkflow {
+	m := w.Metadata
+	c := cronWorkflow{
+		CronWorkflow: auditor.CronWorkflow{
+			Namespace:  m.Namespace,
+			Name:       m.Name,
+			UID:        m.UID,
+			CreatedAt:  parseTime(m.CreationTimestamp),
+			InstanceID: m.Labels[labelInstanceID],
+		},
+		cronLabels:      []string{m.Name},
+		writtenAt:       m.writtenAt(),
+		newest:          m.newest(),
+		tracked:         len(m.ManagedFields) > 0,
+		resourceVersion: m.ResourceVersion,
+	}
+	fail := func(err error) cronWorkflow {
+		c.err = fmt.Errorf("CronWorkflow %s cannot be read: %w", c.objectName(), err)
+		return c
+	}
+	if decoding != nil {
+		return fail(decoding)
+	}
+	if c.CreatedAt.IsZero() {
+		return fail(fmt.Errorf("metadata.creationTimestamp is %q, not a time", m.CreationTimestamp))
+	}
+	spec, err := decodeSpec(w.Spec)
+	if err != nil {
+		return fail(err)
+	}
+	status, err := decodeStatus(w.Status)
+	if err != nil {
+		return fail(err)
+	}
+	c.Epochs = []auditor.Epoch{{From: specSince(m, c.CreatedAt), Spec: toSpec(spec)}}
+	c.Status = toStatus(status, m)
+	c.newest = later(c.newest, c.Status.LastScheduledTime)
+	_, used := m.Annotations[annotationLastSchedule]
+	c.Served = used || !c.Status.LastScheduledTime.IsZero()
+	c.Retention, c.template = toRetention(m.Namespace, spec, w.Spec["workflowSpec"])
+	c.Settings, c.notes = toSettings(m)
+	if spec.WorkflowMetadata != nil {
+		if label, ok := spec.WorkflowMetadata.Labels[labelCronWorkflow]; ok && label != m.Name {
+			c.cronLabels = append(c.cronLabels, label)
+		}
+	}
+	return c
+}
+
+// decodeSpec decodes everything but the workflowSpec.
+func decodeSpec(raw map[string]json.RawMessage) (wfv1.CronWorkflowSpec, error) {
+	var spec wfv1.CronWorkflowSpec
+	rest := make(map[string]json.RawMessage, len(raw))
+	for field, value := range raw {
+		if field != "workflowSpec" {
+			rest[field] = value
+		}
+	}
+	data, err := json.Marshal(rest)
+	if err == nil {
+		err = kjson.UnmarshalCaseSensitivePreserveInts(data, &spec)
+	}
+	if err != nil {
+		return spec, fmt.Errorf("spec: %w", err)
+	}
+	return spec, nil
+}
+
+func decodeStatus(raw json.RawMessage) (wfv1.CronWorkflowStatus, error) {
+	var status wfv1.CronWorkflowStatus
+	if len(raw) == 0 {
+		return status, nil
+	}
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(raw, &status); err != nil {
+		return status, fmt.Errorf("status: %w", err)
+	}
+	return status, nil
+}
+
+func toSpec(spec wfv1.CronWorkflowSpec) auditor.Spec {
+	s := auditor.Spec{
+		Timezone:     spec.Timezone,
+		Suspend:      spec.Suspend,
+		Policy:       auditor.Policy(spec.ConcurrencyPolicy),
+		When:         spec.When,
+		StopStrategy: spec.StopStrategy != nil,
+	}
+	if spec.Schedule != "" { // Argo does not look at schedules then
+		s.Schedules = []string{spec.Schedule}
+	} else if len(spec.Schedules) > 0 {
+		s.Schedules = spec.Schedules
+	}
+	if s.Policy == "" {
+		s.Policy = auditor.Allow
+	}
+	if d := spec.StartingDeadlineSeconds; d != nil && *d > 0 {
+		s.StartingDeadline = seconds(*d)
+	}
+	return s
+}
+
+func toStatus(status wfv1.CronWorkflowStatus, m wireMeta) auditor.Status {
+	s := auditor.Status{
+		Stopped:   status.Phase == wfv1.StoppedPhase,
+		WrittenAt: m.writtenAt(),
+		Intended:  parseTime(m.Annotations[annotationIntended]),
+	}
+	if t := status.LastScheduledTime; t != nil && t.Year() >= 1970 {
+		s.LastScheduledTime = t.UTC()
+	}
+	for _, ref := range status.Active {
+		s.Active = append(s.Active, ref.Name)
+	}
+	for _, condition := range status.Conditions {
+		if condition.Status != "True" {
+			continue
+		}
+		switch condition.Type {
+		case wfv1.ConditionTypeSubmissionError:
+			s.SubmissionError = condition.Message
+		case wfv1.ConditionTypeSpecError:
+			s.SpecError = condition.Message
+		}
+	}
+	return s
+}
+
+// specSince is since when the spec is known to be what it is. Each field manager's entry in managedFields has the time at
+// which that manager last changed something it owns, so the spec has not changed since the newest entry that owns part of it
+// (with Argo's minimal CRDs a manager owns the whole spec). Without managedFields the spec is taken as unchanged since the
+// creation. Where only entries remain that own none of the spec, somebody once cleared the list: nothing has changed the
+// spec since then, and the oldest entry is younger than that.
+func specSince(m wireMeta, createdAt time.Time) time.Time {
+	var newest, oldest time.Time
+	for _, f := range m.ManagedFields {
+		at := parseTime(f.Time)
+		if at.IsZero() {
+			continue
+		}
+		if oldest.IsZero() || at.Before(oldest) {
+			oldest = at
+		}
+		if len(f.Fields.Spec) > 0 && string(f.Fields.Spec) != "null" {
+			newest = later(newest, at)
+		}
+	}
+	if newest.IsZero() {
+		newest = oldest
+	}
+	if newest.Before(createdAt) { // also when there are no managedFields at all
+		return createdAt
+	}
+	return newest
+}
+
+// seconds converts to a duration without running over.
+func seconds(n int64) time.Duration {
+	const most = int64(1<<63-1) / int64(time.Second)
+	return time.Duration(min(max(n, 0), most)) * time.Second
+}

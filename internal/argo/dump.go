@@ -1,0 +1,353 @@
+package argo
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"rollcall.dev/rollcall/auditor"
+)
+
+// ReadDump reads Kubernetes YAML or JSON, as "kubectl get cwf,wf,wftmpl,lease -A -o yaml --show-managed-fields" writes it:
+// documents and lists of CronWorkflows, Workflows, WorkflowTemplates, ClusterWorkflowTemplates, CronAudits, Leases and Argo's
+// ConfigMap. Any other kind, and what is neither YAML nor JSON, is an error that names the file, the document and the line;
+// one malformed object is not: a CronWorkflow carries its error, any other is mentioned in the notes. Where an object is
+// there twice the newer one counts.
+//
+// A file named "-" is stdin; of a folder all files *.yaml, *.yml and *.json are read.
+func ReadDump(files []string, stdin io.Reader, scope Scope) (*Snapshot, error) {
+	if len(files) == 0 {
+		return nil, errors.New("no dump to read: name a file, a folder, or - for standard input")
+	}
+	scope = scope.withDefaults()
+	d := dump{scope: scope, templates: map[templateName]lifetime{}}
+	for _, file := range files {
+		if err := d.readPath(file, stdin); err != nil {
+			return nil, err
+		}
+	}
+	return d.snapshot()
+}
+
+// accepted ends every error about an object that a dump may not hold.
+const accepted = "accepted are CronWorkflow, Workflow, WorkflowTemplate, ClusterWorkflowTemplate, CronAudit, Lease, the ConfigMap " +
+	configName + ", and lists of these"
+
+// maxDepth is how deep lists may lie in lists.
+const maxDepth = 8
+
+type dump struct {
+	scope     Scope
+	crons     []cronWorkflow
+	workflows []versioned[workflow]
+	templates map[templateName]lifetime
+	lease     *auditor.Lease
+	config    *controllerConfig
+	newest    time.Time
+	notes     []string
+}
+
+// versioned is an object with its identity and version, so that the newer of two can be told.
+type versioned[T any] struct {
+	object  T
+	name    objectName
+	version string
+}
+
+func (d *dump) readPath(path string, stdin io.Reader) error {
+	if path == "-" {
+		content, err := io.ReadAll(stdin)
+		if err != nil {
+			return fmt.Errorf("read standard input: %w", err)
+		}
+		return d.read("standard input", content)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("read dump: %w", err)
+	}
+	paths := []string{path}
+	if info.IsDir() {
+		if paths, err = dumpsIn(path); err != nil {
+			return err
+		}
+	}
+	for _, path := range paths {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("read dump: %w", err)
+		}
+		if err := d.read(path, content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func dumpsIn(folder string) ([]string, error) {
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		return nil, fmt.Errorf("read dump: %w", err)
+	}
+	var paths []string
+	for _, e := range entries {
+		switch filepath.Ext(e.Name()) {
+		case ".yaml", ".yml", ".json":
+			if !e.IsDir() {
+				paths = append(paths, filepath.Join(folder, e.Name()))
+			}
+		}
+	}
+	if len(paths) == 0 {
+		return nil, fmt.Errorf("read dump: folder %s has no file *.yaml, *.yml or *.json", folder)
+	}
+	return paths, nil
+}
+
+func (d *dump) read(file string, content []byte) error {
+	documents, err := readDocuments(file, content)
+	if err != nil {
+		return err
+	}
+	if len(documents) == 0 {
+		return fmt.Errorf("%s is empty; %s", file, accepted)
+	}
+	for _, doc := range documents {
+		if err := d.add(doc.where, doc.json, wireHeader{}, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type wireHeader struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+}
+
+// add takes one object. Items of a typed list may leave out their kind: then it is the list's.
+func (d *dump) add(where string, raw json.RawMessage, item wireHeader, depth int) error {
+	var header wireHeader
+	if err := json.Unmarshal(raw, &header); err != nil && !wrongType(err) {
+		return fmt.Errorf("%s: %w", where, err)
+	}
+	if header.Kind == "" {
+		header = item
+	}
+	if header.Kind == "" {
+		return fmt.Errorf("%s: not a Kubernetes object, it has no kind; %s", where, accepted)
+	}
+	if of, ok := strings.CutSuffix(header.Kind, "List"); ok {
+		return d.addList(where, raw, wireHeader{header.APIVersion, of}, depth+1)
+	}
+	apiGroup, _, grouped := strings.Cut(header.APIVersion, "/")
+	if !grouped {
+		apiGroup = ""
+	}
+	switch apiGroup + " " + header.Kind {
+	case group + " CronWorkflow":
+		return d.addCronWorkflow(where, raw)
+	case group + " Workflow":
+		return d.addWorkflow(where, raw)
+	case group + " WorkflowTemplate", group + " ClusterWorkflowTemplate":
+		return d.addTemplate(where, raw)
+	case leases.Group + " Lease":
+		return d.addLease(where, raw)
+	case " ConfigMap":
+		return d.addConfig(where, raw)
+	case "rollcall.dev CronAudit":
+		return nil // the record: nothing reads it yet
+	}
+	if header.APIVersion == "" {
+		return fmt.Errorf("%s: the %s has no apiVersion; %s", where, header.Kind, accepted)
+	}
+	return fmt.Errorf("%s: %s (%s) does not belong here; %s", where, header.Kind, header.APIVersion, accepted)
+}
+
+func (d *dump) addList(where string, raw json.RawMessage, item wireHeader, depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("%s: lists in lists, more than %d deep", where, maxDepth)
+	}
+	if item.Kind == "" { // kind: List, whose items say what they are
+		item = wireHeader{}
+	}
+	var list struct {
+		Items []json.RawMessage `json:"items"`
+	}
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return fmt.Errorf("%s: the items of the list cannot be read: %w", where, err)
+	}
+	for i, object := range list.Items {
+		if err := d.add(fmt.Sprintf("%s, item %d", where, i+1), object, item, depth); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *dump) addCronWorkflow(where string, raw json.RawMessage) error {
+	var w wireCronWorkflow
+	err := json.Unmarshal(raw, &w)
+	if err != nil && !wrongType(err) {
+		return fmt.Errorf("%s: %w", where, err)
+	}
+	if w.Metadata.Name == "" {
+		d.note("%s: a CronWorkflow without a name is left out.", where)
+		return nil
+	}
+	c := toCronWorkflow(&w, err)
+	d.newest = later(d.newest, c.newest)
+	d.crons = append(d.crons, c)
+	return nil
+}
+
+func (d *dump) addWorkflow(where string, raw json.RawMessage) error {
+	var w wireWorkflow
+	err := json.Unmarshal(raw, &w)
+	if err != nil && !wrongType(err) {
+		return fmt.Errorf("%s: %w", where, err)
+	}
+	name := w.Metadata.objectName()
+	switch {
+	case name.name == "":
+		d.note("%s: a Workflow without a name is left out.", where)
+		return nil
+	case err != nil:
+		d.note("%s: Workflow %s is malformed (%v); it counts as a run by what can be read of it.", where, name, err)
+	case parseTime(w.Metadata.CreationTimestamp).IsZero():
+		d.note("%s: Workflow %s has no creationTimestamp; it counts as a run all the same.", where, name)
+	}
+	object := toWorkflow(&w)
+	d.newest = later(d.newest, object.newest)
+	d.workflows = append(d.workflows, versioned[workflow]{object, name, w.Metadata.ResourceVersion})
+	return nil
+}
+
+func (d *dump) addTemplate(where string, raw json.RawMessage) error {
+	var w wireTemplate
+	err := json.Unmarshal(raw, &w)
+	if err != nil && !wrongType(err) {
+		return fmt.Errorf("%s: %w", where, err)
+	}
+	d.newest = later(d.newest, w.Metadata.newest())
+	name := templateName(w.Metadata.objectName())
+	l := lifetime{ttl: w.Spec.ttl()}
+	if err != nil {
+		l.unreadable = name.String()
+		d.note("%s: %s is malformed: %v.", where, name, err)
+	}
+	d.templates[name] = l
+	return nil
+}
+
+func (d *dump) addLease(where string, raw json.RawMessage) error {
+	name, lease, err := toLease(raw)
+	if err != nil && !wrongType(err) {
+		return fmt.Errorf("%s: %w", where, err)
+	}
+	d.newest = later(d.newest, later(lease.AcquiredAt, lease.RenewedAt))
+	switch {
+	case name != d.scope.lease(): // some other component's
+	case err != nil:
+		d.note("%s: Lease %s is malformed (%v) and not used.", where, name, err)
+	case d.lease == nil || lease.RenewedAt.After(d.lease.RenewedAt):
+		d.lease = &lease
+	}
+	return nil
+}
+
+func (d *dump) addConfig(where string, raw json.RawMessage) error {
+	name, config, err := toConfig(raw)
+	if err != nil && name != d.scope.config() && !wrongType(err) {
+		return fmt.Errorf("%s: %w", where, err)
+	}
+	if name != d.scope.config() {
+		return nil // a list of all ConfigMaps has many others
+	}
+	if err != nil {
+		d.note("%s: %v.", where, err)
+	}
+	d.config = &config
+	return nil
+}
+
+func (d *dump) note(format string, args ...any) {
+	d.notes = append(d.notes, fmt.Sprintf(format, args...))
+}
+
+func (d *dump) snapshot() (*Snapshot, error) {
+	f := found{
+		known:     newestOf(d.crons),
+		templates: d.templates,
+		lease:     d.lease,
+	}
+	f.known = slices.DeleteFunc(f.known, func(c cronWorkflow) bool { return !d.scope.inNamespace(c.Namespace) })
+	var outside int
+	var err error
+	if f.chosen, outside, err = d.scope.choose(f.known); err != nil {
+		return nil, fmt.Errorf("in the dump: %w", err)
+	}
+	for _, w := range newestOf(d.workflows) {
+		if d.scope.inNamespace(w.object.namespace) {
+			f.workflows = append(f.workflows, w.object)
+		}
+	}
+	notes := d.notes
+	if d.config != nil {
+		f.config = *d.config
+	} else {
+		f.config = controllerConfig{lifetime: lifetime{ttl: noTTL}}
+		notes = append(notes, fmt.Sprintf("The dump has no ConfigMap %s: Argo's workflowDefaults and retentionPolicy are taken as not set.", d.scope.config()))
+	}
+	untracked := 0
+	for _, c := range f.chosen {
+		if !c.tracked {
+			untracked++
+		}
+	}
+	if untracked > 0 {
+		notes = append(notes, fmt.Sprintf("%d of %d CronWorkflows in the dump have no managedFields (kubectl leaves them out unless told --show-managed-fields): "+
+			"their spec is taken as unchanged since creation.", untracked, len(f.chosen)))
+	}
+	observed, more := f.assemble(d.scope.InstanceID)
+	return &Snapshot{CronWorkflows: observed, Now: d.newest, Notes: append(notes, more...), OutsideInstance: outside}, nil
+}
+
+// identified is an object of which a dump may hold several versions.
+type identified interface{ identity() (objectName, string) }
+
+func (c cronWorkflow) identity() (objectName, string) { return c.objectName(), c.resourceVersion }
+func (v versioned[T]) identity() (objectName, string) { return v.name, v.version }
+
+// newestOf keeps of each object the newest version: the highest resourceVersion, else the one that came last.
+func newestOf[T identified](objects []T) []T {
+	kept := make([]T, 0, len(objects))
+	at := make(map[objectName]int, len(objects))
+	for _, o := range objects {
+		name, version := o.identity()
+		i, ok := at[name]
+		if !ok {
+			at[name] = len(kept)
+			kept = append(kept, o)
+			continue
+		}
+		if _, old := kept[i].identity(); !older(version, old) {
+			kept[i] = o
+		}
+	}
+	return kept
+}
+
+// older compares resourceVersions, which the API server counts up; what is not a number is not older.
+func older(version, than string) bool {
+	a, errA := strconv.ParseUint(version, 10, 64)
+	b, errB := strconv.ParseUint(than, 10, 64)
+	return errA == nil && errB == nil && a < b
+}

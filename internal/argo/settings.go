@@ -1,0 +1,53 @@
+package argo
+
+import (
+	"fmt"
+	"time"
+
+	"rollcall.dev/rollcall/auditor"
+)
+
+// toSettings reads the rollcall.dev annotations of a CronWorkflow. A value that is not accepted leaves the default and gives
+// a note.
+func toSettings(m wireMeta) (auditor.Settings, []string) {
+	var (
+		s     auditor.Settings
+		notes []string
+	)
+	bad := func(annotation, value, accepted string) {
+		notes = append(notes, fmt.Sprintf("CronWorkflow %s: annotation %s is %q; accepted is %s. The default is used.",
+			m.objectName(), annotation, value, accepted))
+	}
+	duration := func(annotation string) time.Duration {
+		value, ok := m.Annotations[annotation]
+		if !ok {
+			return 0
+		}
+		d, err := time.ParseDuration(value)
+		if err != nil || d <= 0 {
+			bad(annotation, value, `a duration above 0, such as "90s" or "2h"`)
+			return 0
+		}
+		return d
+	}
+	if value, ok := m.Annotations["rollcall.dev/audit"]; ok {
+		switch value {
+		case "off":
+			s.Off = true
+		case "on":
+		default:
+			bad("rollcall.dev/audit", value, `"on" or "off"`)
+		}
+	}
+	s.Deadline = duration("rollcall.dev/deadline")
+	s.Grace = duration("rollcall.dev/grace")
+	if value, ok := m.Annotations["rollcall.dev/catch-up"]; ok {
+		switch c := auditor.CatchUp(value); c {
+		case auditor.CatchUpAll, auditor.CatchUpLatest, auditor.CatchUpNone:
+			s.CatchUp = c
+		default:
+			bad("rollcall.dev/catch-up", value, `"all", "latest" or "none"`)
+		}
+	}
+	return s, notes
+}
