@@ -46,7 +46,7 @@ func (r *roll) advice(report Report) []string {
 		say("Its runs take up to %s and it fires every %s: concurrencyPolicy Forbid skips firings as a matter of course.", longest.Round(time.Second), interval)
 	}
 	for _, s := range current.schedule.Shifts(r.now, r.now.Add(dstHorizon), 1) {
-		say("Daylight saving time in %s: %s; timezone UTC, or an hour that no change touches, avoids it.", s.Zone, s)
+		say("Daylight saving time in %s touches it next at %s: a local time there is skipped or comes twice. A timezone without it, or another hour, avoids that (see rollcall schedule).", s.Zone, stamp(s.At))
 	}
 	if gone := slices.IndexFunc(report.Findings, func(f Finding) bool { return f.Reason == EvidenceGone }); gone >= 0 {
 		say("Runs are deleted too soon to account for this window (%s): raise the history limits, or keep an archive.", r.horizon.why)

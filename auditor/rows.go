@@ -280,7 +280,8 @@ func (f *firing) evidenceGone() ruling {
 	if certainty == "" {
 		return ruling{Unknown, EvidenceGone, time.Time{}, append([]string{fmt.Sprintf("No Workflow %s exists.", f.name)}, said...)}
 	}
-	return pass("That is %s not the case.", map[Certainty]string{Certain: "certainly", Likely: "likely"}[certainty])
+	answer := map[Certainty]string{Certain: "Certainly not.", Likely: "Probably not."}[certainty]
+	return ruling{said: append([]string{answer}, said...)}
 }
 
 // Row 15.
