@@ -30,6 +30,10 @@ var (
 
 // An Argo is one workflow-controller. As a Process it can be stopped, killed,
 // paused and started again; Start waits until it leads.
+//
+// One that could not renew its lease for 10 s, because the API server was away,
+// ends of its own accord, as it does in production. There the kubelet starts it
+// again; here that is for the test to do.
 type Argo struct {
 	*process.Process
 	// Options it runs with, defaults filled in.
@@ -39,7 +43,9 @@ type Argo struct {
 // StartArgo starts a workflow-controller and waits until it leads. Several can
 // run in one cluster if they differ in ManagedNamespace (or InstanceID) and in
 // Namespace, where the lease and the configuration are. The namespaces are
-// created if they do not exist, the ConfigMap is written from the options.
+// created if they do not exist, the ConfigMap is written from the options. Mind
+// the one that Start starts unless told WithoutArgo: without a ManagedNamespace
+// it serves what the others serve.
 func (c *Cluster) StartArgo(ctx context.Context, o ArgoOptions) (*Argo, error) {
 	o = o.withDefaults(c.options.Argo.Release)
 	paths, err := binaries.Ensure(ctx, c.options.Progress, o.Release)
@@ -51,7 +57,7 @@ func (c *Cluster) StartArgo(ctx context.Context, o ArgoOptions) (*Argo, error) {
 			continue
 		}
 		if err := c.CreateNamespace(ctx, ns); err != nil && !apierrors.IsAlreadyExists(err) {
-			return nil, fmt.Errorf("start argo: create namespace %s: %w", ns, err)
+			return nil, fmt.Errorf("start argo: %w", err)
 		}
 	}
 	if err := c.writeArgoConfig(ctx, o); err != nil {
@@ -87,7 +93,7 @@ func (c *Cluster) StartArgo(ctx context.Context, o ArgoOptions) (*Argo, error) {
 	if err != nil {
 		return nil, err
 	}
-	shutArgoOut()
+	_ = shutArgoOut()
 	if err := a.Start(ctx); err != nil {
 		return nil, err
 	}
@@ -152,11 +158,10 @@ func saidItLeads(p *process.Process) error {
 // interfaces and with no way to say otherwise, and carries on when it cannot.
 // A test must not open a port to the network, and the first controller should
 // not differ from the rest. If somebody else has the port, so much the better.
-var shutArgoOut = sync.OnceFunc(func() {
-	if l, err := net.Listen("tcp", loopback.Addr(6060)); err == nil {
-		argoPort = l
+var shutArgoOut = sync.OnceValue(func() net.Listener { // a listener nobody keeps is closed
+	l, err := net.Listen("tcp", loopback.Addr(6060))
+	if err != nil {
+		return nil
 	}
+	return l
 })
-
-// argoPort keeps the listener from being collected and closed.
-var argoPort net.Listener

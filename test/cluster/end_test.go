@@ -82,7 +82,7 @@ func TestNoProcessOutlivesAnOwnerThatIsKilled(t *testing.T) {
 		}
 		c, err := cluster.Start(ctx, cluster.Options{Dir: dir, WithoutArgo: true})
 		check(t, err)
-		defer c.Stop()
+		t.Cleanup(func() { check(t, c.Stop()) })
 		if got := dataFolders(t, dir); len(got) != 1 || got[0] != c.DataDir() {
 			t.Errorf("there are %v, want only %s", got, c.DataDir())
 		}

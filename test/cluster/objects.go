@@ -48,7 +48,10 @@ func (c *Cluster) CreateNamespace(ctx context.Context, name string) error {
 	_, err := c.dynamic.Resource(Namespaces).Create(ctx, &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name},
 	}}, metav1.CreateOptions{FieldManager: fieldManager})
-	return err
+	if err != nil {
+		return fmt.Errorf("create namespace %s: %w", name, err)
+	}
+	return nil
 }
 
 // Apply applies every object of a YAML text, server-side and as Admin, in the
