@@ -1,0 +1,7 @@
+// Package e2e holds scenarios that only the real thing can decide: the rollcall binary against a real kube-apiserver and real
+// Argo controllers.
+//
+// Schedules fire at minutes at the finest, so the scenarios wait for real minutes; they run side by side in one cluster, each
+// in a namespace of its own with, where it needs an outage, an Argo controller of its own (scenario.go). What the truth is they
+// read from the API server and from the controllers, never from Rollcall.
+package e2e
