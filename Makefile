@@ -19,7 +19,7 @@ help: ## List the targets.
 build: ## Build bin/rollcall.
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/rollcall ./cmd/rollcall
 
-demo: build binaries ## Lose three firings on a real cluster and bring them back. KEEP=1 leaves the cluster up.
+demo: build ## Lose three firings on a real cluster and bring them back. KEEP=1 leaves the cluster up.
 	@go run ./test/demo -rollcall bin/rollcall $(if $(KEEP),-keep)
 
 test: binaries ## Run every test, those on a real API server and a real Argo controller included.
@@ -47,8 +47,8 @@ fuzz: ## Fuzz each fuzz test for FUZZTIME (default 30s).
 	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
 	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} $$p; done; done
 
-binaries: ## Build etcd, kube-apiserver, kubectl and Argo's controller into the cache (minutes, once per version).
-	@go run ./test/binaries/build etcd kube-apiserver argo-3.7 kubectl >/dev/null
+binaries: ## Build etcd, kube-apiserver, kubectl and Argo's controllers into the cache (minutes, once per version).
+	@go run ./test/binaries/build >/dev/null
 
 clean: ## Remove what was built here.
 	rm -rf bin dist
