@@ -1,0 +1,66 @@
+package backfill
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"rollcall.dev/rollcall/auditor"
+	"rollcall.dev/rollcall/schedule"
+)
+
+// mostFirings bounds every enumeration of firings ahead or behind.
+const mostFirings = 2000
+
+// Quiet says whether the CronWorkflow is in the quiet zone of a live firing, in which nothing may be created for it or written
+// to it: from 5 s before the firing until that is accounted for. A write at that moment makes Argo register the schedule anew
+// while it fires; a create may take the live run's place. The Admission is a Wait inside the zone and empty outside it, and
+// also where the spec is not known or does not parse.
+//
+// A firing is accounted for when its run exists, when the status says that it ran, or when its grace is over.
+func Quiet(look Look, policy Policy, now time.Time) Admission {
+	spec, ok := presentSpec(look.CronWorkflow)
+	if !ok {
+		return pass
+	}
+	firings, err := schedule.Parse(spec.Schedules, spec.Timezone, policy.ControllerZone)
+	if err != nil {
+		return pass
+	}
+	l := &live{Look: look, policy: policy, now: now, spec: spec, firings: firings}
+	l.key.UID = look.CronWorkflow.UID
+	return l.outsideQuietZone()
+}
+
+func (l *live) outsideQuietZone() Admission {
+	grace := l.policy.grace(l.CronWorkflow, l.spec)
+	around, _ := l.firings.Firings(l.now.Add(-grace), l.now.Add(quietBefore), mostFirings)
+	for _, firing := range slices.Backward(around) {
+		switch end := firing.Add(grace); {
+		case firing.After(l.now):
+			return wait(firing, "The live firing of %s is about to start.", stamp(firing))
+		case !l.accounted(firing):
+			return wait(earlier(l.now.Add(pollLive), end), "The live firing of %s has not been seen to start, and may until %s.", stamp(firing), stamp(end))
+		}
+	}
+	return pass
+}
+
+func (l *live) accounted(firing time.Time) bool {
+	if ran := ranByStatus(l.CronWorkflow.Status); !ran.IsZero() && !ran.Before(firing) {
+		return true
+	}
+	name := auditor.WorkflowName(l.CronWorkflow.Name, firing)
+	return slices.ContainsFunc(l.Runs, func(run auditor.Run) bool { return run.Name == name && l.owns(run) })
+}
+
+// scheduledTimeOf reads the scheduled time from the name of a run; ok is false for names that Argo's schedule does not give.
+func scheduledTimeOf(cronWorkflow string, run auditor.Run) (scheduled time.Time, ok bool) {
+	seconds, err := strconv.ParseInt(strings.TrimPrefix(run.Name, cronWorkflow+"-"), 10, 64)
+	if err != nil || seconds < 0 {
+		return time.Time{}, false
+	}
+	scheduled = time.Unix(seconds, 0).UTC()
+	return scheduled, auditor.WorkflowName(cronWorkflow, scheduled) == run.Name
+}
