@@ -30,7 +30,7 @@ func (c *Client) Create(ctx context.Context, look backfill.Look, run backfill.Ne
 	if err != nil {
 		return auditor.Run{}, fmt.Errorf("create Workflow %s: %w", name, err)
 	}
-	raw, err := body(c.plain.Post().AbsPath(path...).Param("fieldManager", fieldManager).Body(data).Do(once(ctx)))
+	raw, err := body(c.plain.Post().AbsPath(path...).Param("fieldManager", fieldManager).SetHeader("Content-Type", "application/json").Body(data).Do(once(ctx)))
 	if err != nil {
 		return auditor.Run{}, c.explain(err, "create Workflow %s", name)
 	}
