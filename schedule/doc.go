@@ -1,0 +1,28 @@
+// Package schedule turns the cron expressions of one CronWorkflow into the
+// moments at which it is due, its firings, and says what daylight saving does
+// to them.
+//
+// It knows robfig/cron v3, the library Argo schedules with, the zones of the
+// IANA database, and nothing else: no Argo objects, no clock (time is always an
+// argument), no logger. Who ran, who missed and why is the auditor's business.
+//
+// # Same as robfig
+//
+// An expression means what cron.ParseStandard makes of it, and firings are what
+// iterating SpecSchedule.Next gives, its peculiarities around zone transitions
+// included: an audit that disagrees with the scheduler it audits raises false
+// alarms. next.go carries a copy of robfig's algorithm, bounded where the
+// original loops for ever, and fast.go a shortcut for the long stretches
+// between transitions in which there is nothing peculiar. The property tests
+// hold both to the original.
+//
+// Around a transition robfig's answer may depend on the time it is asked from
+// (Shifts lists what comes of it). [Schedule.Firings] and [Schedule.Next] start
+// at the very time they are given, as robfig does; [Schedule.Contains] and
+// [Schedule.Last] start ahead of any transition that is near.
+//
+// # Bounds
+//
+// Every call ends: robfig gives up after five years without a firing, firings
+// lie in the years 1 to 9999, and what returns a list takes a limit.
+package schedule
