@@ -53,6 +53,9 @@ func (t auditTable) heading(w io.Writer) error {
 	if n := t.Totals[auditor.Unknown]; n > 0 {
 		outcome += ", " + t.paint(magenta, fmt.Sprintf("%d unknown", n))
 	}
+	if n := t.Errors(); n > 0 {
+		outcome += ", " + t.paint(boldRed, fmt.Sprintf("%d could not be judged", n))
+	}
 	_, err := fmt.Fprintf(w, "%s %s %s UTC (%s)\n%s, %s: %s\n",
 		t.paint(bold, stamp(t.From)), t.pick("→", "to"), t.paint(bold, stamp(t.To)), span(t.To.Sub(t.From)),
 		count(len(t.CronWorkflows), "CronWorkflow"), count(t.Totals.Sum(), "firing"), outcome)

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"rollcall.dev/rollcall/backfill"
+	"rollcall.dev/rollcall/internal/report"
+)
+
+// progress shows how a recovery gets on: a bar on a terminal, a line per event elsewhere.
+type progress struct {
+	environment
+	mu    sync.Mutex
+	total int
+	done  int
+	bar   *progressbar.ProgressBar
+}
+
+func newProgress(env environment, style report.Style, total int) *progress {
+	p := &progress{environment: env, total: total}
+	if total == 0 || !isTerminal(env.ErrOut) || env.getenv("TERM") == "dumb" {
+		return p
+	}
+	theme := progressbar.ThemeASCII
+	if style.UTF8 {
+		theme = progressbar.ThemeUnicode
+	}
+	p.bar = progressbar.NewOptions(total,
+		progressbar.OptionSetWriter(env.ErrOut),
+		progressbar.OptionSetTheme(theme),
+		progressbar.OptionEnableColorCodes(false),
+		progressbar.OptionSetWidth(24),
+		progressbar.OptionShowCount(),
+		progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionSetPredictTime(false),
+		progressbar.OptionClearOnFinish(),
+	)
+	return p
+}
+
+// Observe implements backfill.Observer.
+func (p *progress) Observe(e backfill.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	finished := e.Kind == backfill.Finished && e.Result.Planned
+	if finished {
+		p.done++
+	}
+	line := p.line(e)
+	if p.bar == nil {
+		if line != "" {
+			p.warn("%s", line)
+		}
+		return
+	}
+	if line != "" {
+		p.bar.Describe(line)
+	}
+	if finished {
+		// The bar cannot be drawn; the work goes on without it.
+		_ = p.bar.Add(1)
+	}
+}
+
+func (p *progress) line(e backfill.Event) string {
+	firing := fmt.Sprintf("%s %s", e.CronWorkflow, stamp(e.Finding.ScheduledTime))
+	switch e.Kind {
+	case backfill.Waiting:
+		return fmt.Sprintf("%s: waiting until %s: %s", firing, clock(e.Until), e.Why)
+	case backfill.Retrying:
+		return fmt.Sprintf("%s: again at %s: %v", firing, clock(e.Until), e.Err)
+	case backfill.Finished:
+		if !e.Result.Planned {
+			return ""
+		}
+		return fmt.Sprintf("%s: %s (%d/%d)", firing, e.Result.Outcome, p.done, p.total)
+	case backfill.Settling:
+		return fmt.Sprintf("%s: watching until %s that Argo keeps the status", e.CronWorkflow, clock(e.Until))
+	}
+	return ""
+}
+
+// end takes the bar away.
+func (p *progress) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.bar != nil {
+		_ = p.bar.Clear()
+	}
+}
+
+func clock(t time.Time) string { return t.UTC().Format("15:04:05Z") }

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"rollcall.dev/rollcall/auditor"
+	"rollcall.dev/rollcall/internal/argo"
+	"rollcall.dev/rollcall/internal/config"
+)
+
+// maxClockOffset is how far the clocks may differ before it is said.
+const maxClockOffset = 5 * time.Second
+
+// source says where the evidence of an audit comes from: a cluster, or a dump of one.
+type source struct {
+	environment
+	connection *connection
+	flags      *pflag.FlagSet
+	dump       []string
+	now        string
+}
+
+func newSource(env environment, cmd *cobra.Command) *source {
+	s := &source{environment: env, connection: newConnection(), flags: cmd.Flags()}
+	judging := pflag.NewFlagSet(cmd.Name(), pflag.ContinueOnError)
+	config.AddJudging(judging)
+	addSection(cmd, sectionJudging, judging)
+	s.connection.add(cmd)
+	return s
+}
+
+// addDump lets a dump stand in for the cluster.
+func (s *source) addDump(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVarP(&s.dump, "filename", "f", nil, "Read a dump instead of a cluster: a file or folder of YAML or JSON, or - for standard input; may be repeated")
+	cmd.Flags().StringVar(&s.now, "now", "", "Judge as if it were this time (RFC 3339 with zone); default with -f: the newest time in the dump")
+}
+
+// fromDump says whether there is no cluster.
+func (s *source) fromDump() bool { return len(s.dump) > 0 }
+
+// evidence is what was read, and how to judge it.
+type evidence struct {
+	*argo.Snapshot
+	judging config.Judging
+	options auditor.Options
+	// now is the time to judge by.
+	now time.Time
+	// client is nil where the evidence is a dump.
+	client *argo.Client
+}
+
+// read reads the CronWorkflows of these names, all when there are none.
+func (s *source) read(ctx context.Context, names []string, allNamespaces bool) (*evidence, error) {
+	e, now, err := s.settings()
+	if err != nil {
+		return nil, err
+	}
+	scope := argo.Scope{Names: names, InstanceID: e.judging.InstanceID, ArgoNamespace: e.judging.ArgoNamespace}
+	if s.fromDump() {
+		if scope.Namespaces = s.connection.given(); allNamespaces {
+			scope.Namespaces = nil
+		}
+		if e.Snapshot, err = argo.ReadDump(s.dump, s.In, scope); err != nil {
+			return nil, err
+		}
+		if e.now = e.Now; !now.IsZero() {
+			e.now = now
+		} else if e.now.IsZero() {
+			return nil, fmt.Errorf("--now: the dump has no time in it to judge by: give one, like --now 2026-11-23T04:45:00Z")
+		}
+		s.say(e)
+		return e, nil
+	}
+	namespace, err := s.connection.namespace()
+	if err != nil {
+		return nil, err
+	}
+	if !allNamespaces {
+		scope.Namespaces = []string{namespace}
+	}
+	if e.client, err = s.connection.client(e.judging); err != nil {
+		return nil, err
+	}
+	if e.Snapshot, err = e.client.Snapshot(ctx, scope); err != nil {
+		return nil, s.connection.explain(err)
+	}
+	if e.now = e.Now; !now.IsZero() {
+		e.now = now
+	}
+	s.say(e)
+	return e, nil
+}
+
+// settings are the values of the flags; now is zero where it is not given.
+func (s *source) settings() (*evidence, time.Time, error) {
+	judging, err := config.LoadJudging(s.flags)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	var now time.Time
+	if s.now != "" {
+		if now, err = parseTime("--now", s.now); err != nil {
+			return nil, time.Time{}, err
+		}
+	}
+	return &evidence{judging: judging, options: judging.AuditOptions()}, now, nil
+}
+
+// say says what people should know of the evidence beside the report.
+func (s *source) say(e *evidence) {
+	if s.fromDump() && s.now == "" {
+		s.warn("note: judged as of %s, the newest time in the dump", stamp(e.now))
+	}
+	for _, note := range e.Notes {
+		s.warn("note: %s", note)
+	}
+	if n := e.OutsideInstance; n > 0 {
+		s.warn("note: %d of other Argo installations left out: --instance-id looks at one of these", n)
+	}
+	if offset := e.ClockOffset; offset.Abs() > maxClockOffset {
+		way := "ahead of"
+		if offset < 0 {
+			way = "behind"
+		}
+		s.warn("note: the API server's clock is %s %s this machine's: judged by the API server's", offset.Abs().Round(time.Second), way)
+	}
+}
+
+// judge judges one CronWorkflow. Against a cluster the names of what seems lost are read once more, since what was listed may
+// have been a moment old.
+func (e *evidence) judge(ctx context.Context, in auditor.Input, window auditor.Window, options auditor.Options) (auditor.Input, auditor.Report, error) {
+	roll, err := auditor.Audit(in, window, e.now, options)
+	if err != nil || e.client == nil {
+		return in, roll, err
+	}
+	var lost []string
+	for _, f := range roll.Findings {
+		if f.Verdict == auditor.Missed || f.Verdict == auditor.Expired {
+			lost = append(lost, f.Workflow)
+		}
+	}
+	if len(lost) == 0 {
+		return in, roll, nil
+	}
+	runs, err := e.client.LastLook(ctx, in.CronWorkflow.Namespace, lost)
+	if err != nil {
+		return in, roll, fmt.Errorf("CronWorkflow %s/%s: last look for its lost runs: %w", in.CronWorkflow.Namespace, in.CronWorkflow.Name, err)
+	}
+	if len(runs) == 0 {
+		return in, roll, nil
+	}
+	in.Runs = append(in.Runs[:len(in.Runs):len(in.Runs)], runs...)
+	roll, err = auditor.Audit(in, window, e.now, options)
+	return in, roll, err
+}
