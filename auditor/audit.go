@@ -131,7 +131,11 @@ type roll struct {
 	runs map[string][]Run
 	// archived by name.
 	archived map[string][]Run
-	horizon  horizon
+	// byCreation are the runs that Argo counts, oldest first.
+	byCreation []Run
+	// writes are the controller's, ascending.
+	writes  []time.Time
+	horizon horizon
 	// newestRun is the newest scheduled time known to have run, by whoever's hand; newestArgo by Argo's.
 	newestRun, newestArgo time.Time
 	contradictions        contradictions
@@ -172,6 +176,21 @@ func newRoll(in Input, now time.Time, opts Options) (*roll, error) {
 		for _, runs := range byName {
 			slices.SortFunc(runs, r.ownFirst)
 		}
+	}
+	for _, run := range in.Runs {
+		if r.counts(run) {
+			r.byCreation = append(r.byCreation, run)
+		}
+	}
+	slices.SortFunc(r.byCreation, func(a, b Run) int {
+		if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Name+a.UID, b.Name+b.UID)
+	})
+	r.writes = in.Controller.Writes
+	if !slices.IsSortedFunc(r.writes, time.Time.Compare) {
+		r.writes = slices.SortedFunc(slices.Values(r.writes), time.Time.Compare)
 	}
 	r.horizon = r.retentionHorizon()
 	r.findNewest()

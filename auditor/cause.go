@@ -64,7 +64,7 @@ func (f *firing) controllerDown() (string, bool) {
 	}
 	if lease := f.in.Controller.Lease; lease != nil {
 		expires := lease.RenewedAt.Add(lease.Duration)
-		leftOver := slices.ContainsFunc(f.in.Controller.Writes, expires.Before)
+		leftOver := len(f.writes) > 0 && f.writes[len(f.writes)-1].After(expires)
 		switch {
 		case leftOver:
 		case expires.Before(f.at):
@@ -94,12 +94,12 @@ func (f *firing) controllerDown() (string, bool) {
 
 // signsOfLife are the last write of the controller before the firing and the first one from it on; zero where there is none.
 func (f *firing) signsOfLife() (before, after time.Time) {
-	for _, w := range f.in.Controller.Writes {
-		if w.Before(f.at) {
-			before = later(before, w)
-		} else if after.IsZero() || w.Before(after) {
-			after = w
-		}
+	i, _ := slices.BinarySearchFunc(f.writes, f.at, time.Time.Compare)
+	if i > 0 {
+		before = f.writes[i-1]
+	}
+	if i < len(f.writes) {
+		after = f.writes[i]
 	}
 	if lease := f.in.Controller.Lease; lease != nil && lease.RenewedAt.Before(f.at) {
 		before = later(before, lease.RenewedAt)
@@ -109,10 +109,8 @@ func (f *firing) signsOfLife() (before, after time.Time) {
 
 // controllerAlive says whether the controller was at work when the firing was due.
 func (f *firing) controllerAlive() (string, bool) {
-	for _, w := range f.in.Controller.Writes {
-		if f.withinGrace(w) {
-			return fmt.Sprintf("Argo's controller was at work (it wrote at %s) but created nothing for it.", stamp(w)), true
-		}
+	if _, wrote := f.signsOfLife(); f.withinGrace(wrote) {
+		return fmt.Sprintf("Argo's controller was at work (it wrote at %s) but created nothing for it.", stamp(wrote)), true
 	}
 	if lease := f.in.Controller.Lease; lease != nil && !lease.AcquiredAt.After(f.at) && !lease.RenewedAt.Before(f.at) {
 		return fmt.Sprintf("Argo's controller held its lease from %s to %s but created nothing for it.", stamp(lease.AcquiredAt), stamp(lease.RenewedAt)), true

@@ -3,7 +3,6 @@ package auditor
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -202,19 +201,23 @@ func (f *firing) forbidden() ruling {
 		return skipped("status.active held %d runs from %s on.", seen.Runs, stamp(seen.At))
 	}
 	var justEnded *Run
-	for _, run := range f.byCreation() {
+	for i := range f.byCreation {
+		run := &f.byCreation[i]
+		if !run.CreatedAt.Before(f.at) {
+			break
+		}
 		began := run.StartedAt
 		if began.IsZero() {
 			began = run.CreatedAt
 		}
-		if !f.counts(run) || run.Name == f.name || !began.Before(f.at) {
+		if run.Name == f.name || !began.Before(f.at) {
 			continue
 		}
 		if !run.Finished() || run.FinishedAt.After(f.at) {
-			return skipped("Run %s was active then: started at %s, %s.", run.Name, stamp(began), ended(run))
+			return skipped("Run %s was active then: started at %s, %s.", run.Name, stamp(began), ended(*run))
 		}
 		if f.at.Sub(run.FinishedAt) <= forbidLag {
-			justEnded = &run
+			justEnded = run
 		}
 	}
 	if justEnded != nil {
@@ -236,16 +239,6 @@ func (f *firing) activeAsSeen() (seen ActiveSeen, ok bool) {
 		}
 	}
 	return seen, ok
-}
-
-// byCreation gives the runs in an order that does not depend on that of the input.
-func (f *firing) byCreation() []Run {
-	return slices.SortedFunc(slices.Values(f.in.Runs), func(a, b Run) int {
-		if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Name+a.UID, b.Name+b.UID)
-	})
 }
 
 // Row 12. Judging the expression for a past time needs what the controller will record; until then an absent run of a
