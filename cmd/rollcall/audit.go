@@ -69,7 +69,7 @@ Exit status: 0 nothing was lost; 2 something is Missed, Expired or GaveUp; 1 at 
 
 func (a *audit) run(cmd *cobra.Command, names []string) error {
 	times, err := a.window.parse(cmd)
-	if err := errors.Join(err, a.output.validate(), a.recovery.validate(), a.validate()); err != nil {
+	if err := errors.Join(err, a.output.validate(), a.validate()); err != nil {
 		return err
 	}
 	ctx := cmd.Context()
@@ -106,6 +106,9 @@ func (a *audit) validate() error {
 	}
 	if !a.backfill && (a.recovery.dryRun || a.recovery.yes) {
 		problems = append(problems, errors.New("--dry-run and --yes are about --backfill: add it"))
+	}
+	if a.backfill && !a.fromDump() {
+		problems = append(problems, a.recovery.validate(a.source.In))
 	}
 	if a.backfill && a.limit > 0 {
 		problems = append(problems, errors.New("--backfill and --limit: choose a smaller window instead (--since, --from, --to)"))

@@ -47,7 +47,11 @@ func (a *audit) recover(ctx context.Context, e *evidence, rolls []roll, names []
 	if err := a.write(report); err != nil {
 		return err
 	}
-	return result.and(a.conclude(report)).asError()
+	// What it is too late for does not count here: the status says whether what could be recovered was.
+	if a.conclude(report) == statusFailed {
+		result = statusFailed
+	}
+	return result.asError()
 }
 
 // carryOut shows the plans, asks, and carries them out.

@@ -13,6 +13,7 @@ import (
 	"rollcall.dev/rollcall/auditor"
 	"rollcall.dev/rollcall/backfill"
 	"rollcall.dev/rollcall/internal/report"
+	"rollcall.dev/rollcall/schedule"
 )
 
 // recoverOne is one "rollcall backfill".
@@ -77,7 +78,7 @@ type recoverWhat struct {
 
 func (b *recoverOne) run(ctx context.Context, name string) error {
 	what, err := b.parse()
-	if err := errors.Join(err, b.output.validate(), b.recovery.validate()); err != nil {
+	if err := errors.Join(err, b.output.validate(), b.recovery.validate(b.source.In)); err != nil {
 		return err
 	}
 	e, err := b.read(ctx, []string{name}, false)
@@ -160,12 +161,12 @@ func (b *recoverOne) findings(ctx context.Context, e *evidence, in auditor.Input
 		if !what.window.From.Before(what.window.To) {
 			return nil, fmt.Errorf("--from %s is not before the present time %s", stamp(what.window.From), stamp(what.window.To))
 		}
+		if tooMany(in.CronWorkflow, what.window, e.options.ControllerZone) {
+			return nil, fmt.Errorf("more than %d firings from %s to %s: ask for a smaller range with --from and --to", auditor.MaxFirings, stamp(what.window.From), stamp(what.window.To))
+		}
 		in, roll, err := e.judge(ctx, in, what.window, e.options)
 		if err != nil {
 			return nil, err
-		}
-		if roll.Truncated {
-			return nil, fmt.Errorf("more than %d firings from %s to %s: ask for a smaller range with --from and --to", auditor.MaxFirings, stamp(what.window.From), stamp(what.window.To))
 		}
 		b.sayEdge(in, e, what.window.From)
 		return roll.Findings, nil
@@ -185,6 +186,21 @@ func (b *recoverOne) findings(ctx context.Context, e *evidence, in auditor.Input
 		found = append(found, roll.Findings...)
 	}
 	return found, errors.Join(problems...)
+}
+
+// tooMany says whether the present schedule names more times in the window than one recovery may look at, whether or not the
+// CronWorkflow existed then: somebody who asks for a million firings has mistaken the range.
+func tooMany(cw auditor.CronWorkflow, window auditor.Window, zone *time.Location) bool {
+	if len(cw.Epochs) == 0 {
+		return false
+	}
+	spec := slices.MaxFunc(cw.Epochs, func(a, b auditor.Epoch) int { return a.From.Compare(b.From) }).Spec
+	parsed, err := schedule.Parse(spec.Schedules, spec.Timezone, zone)
+	if err != nil {
+		return false // the audit says so
+	}
+	_, more := parsed.Firings(window.From, window.To, auditor.MaxFirings)
+	return more
 }
 
 // sayEdge mentions a firing at the very begin of the window, which is not in it.

@@ -8,10 +8,12 @@ import (
 	"strings"
 )
 
+var errNoTerminal = errors.New("standard input is no terminal to ask on before anything is created: give --yes to go ahead without asking, or --dry-run to look")
+
 // ask asks a question that only "y" or "yes" agrees to. Without a terminal to ask on it refuses.
 func ask(env environment, question string) error {
 	if !isTerminal(env.In) {
-		return errors.New("nothing was created: standard input is no terminal to ask on; give --yes to go ahead without asking, or --dry-run to look")
+		return errNoTerminal
 	}
 	fmt.Fprintf(env.ErrOut, "%s [y/N] ", question)
 	answer, err := bufio.NewReader(env.In).ReadString('\n')

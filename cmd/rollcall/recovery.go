@@ -34,10 +34,14 @@ func (f *recoveryFlags) add(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.maxCatchUp, "max-catch-up", defaultMaxCatchUp, "Recover at most this many firings of one CronWorkflow, the newest")
 }
 
-func (f *recoveryFlags) validate() error {
+// validate checks the flags; in is where the question before a create would be answered.
+func (f *recoveryFlags) validate(in any) error {
 	var problems []error
 	if f.maxParallel < 1 {
 		problems = append(problems, fmt.Errorf("--max-parallel: %d is not 1 or more", f.maxParallel))
+	}
+	if !f.yes && !f.dryRun && !isTerminal(in) {
+		problems = append(problems, errNoTerminal)
 	}
 	if f.maxCatchUp < 1 {
 		problems = append(problems, fmt.Errorf("--max-catch-up: %d is not 1 or more", f.maxCatchUp))
@@ -82,7 +86,7 @@ func (r *recovery) show(reports []*report.BackfillReport) error {
 func (r *recovery) planned(plans []backfill.Plan) []*report.BackfillReport {
 	var reports []*report.BackfillReport
 	for _, p := range plans {
-		reports = append(reports, report.NewPlanReport(r.evidence.now, r.window, p))
+		reports = append(reports, report.NewPlanReport(r.evidence.now, r.window, r.policy, p))
 	}
 	return reports
 }
@@ -122,7 +126,7 @@ func (r *recovery) carryOut(ctx context.Context, plans []backfill.Plan) ([]*repo
 	observer.end()
 	var reports []*report.BackfillReport
 	for i, p := range plans {
-		b := report.NewBackfillReport(r.present(), r.window, p, done[i])
+		b := report.NewBackfillReport(r.present(), r.window, r.policy, p, done[i])
 		b.DryRun = r.flags.dryRun
 		reports = append(reports, b)
 	}
@@ -167,25 +171,24 @@ func transientPattern(getenv func(string) string) (*regexp.Regexp, error) {
 	return pattern, nil
 }
 
-// conclude says on stderr what went wrong, and gives the exit status: an error goes before what is merely not recovered.
+// conclude says on stderr what went wrong, and gives the exit status.
 func (r *recovery) conclude(reports []*report.BackfillReport) status {
 	result := statusDone
 	interrupted := false
 	for _, b := range reports {
 		for _, problem := range b.Problems() {
 			r.warn("error: %s", problem)
-			result = statusFailed
 		}
-		if b.Lost() > 0 && result == statusDone {
-			result = statusLost
+		switch {
+		case b.Error != "" || b.Rejected():
+			result = result.and(statusFailed)
+		case b.Lost() > 0 || b.Interrupted:
+			result = result.and(statusLost)
 		}
 		interrupted = interrupted || b.Interrupted
 	}
 	if interrupted {
 		r.warn("interrupted: the same command completes the rest")
-		if result == statusDone {
-			result = statusLost
-		}
 	}
 	return result
 }

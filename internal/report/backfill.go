@@ -1,6 +1,7 @@
 package report
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,9 @@ type BackfillReport struct {
 	// Error is why Argo may not know of the runs that were made.
 	Error   string          `json:"error,omitempty"`
 	Firings []RecoveryEntry `json:"firings"`
+
+	// wanted are the verdicts that were to be recovered.
+	wanted []auditor.Verdict
 }
 
 // RecoveryEntry is one firing of a BackfillReport.
@@ -54,8 +58,8 @@ type RecoveryEntry struct {
 }
 
 // NewPlanReport documents a plan, before anything is done.
-func NewPlanReport(now time.Time, window auditor.Window, plan backfill.Plan) *BackfillReport {
-	r := newBackfillReport(now, window, plan)
+func NewPlanReport(now time.Time, window auditor.Window, policy backfill.Policy, plan backfill.Plan) *BackfillReport {
+	r := newBackfillReport(now, window, policy, plan)
 	for _, s := range plan.Steps {
 		entry := recoveryEntry(s.Finding)
 		switch {
@@ -70,8 +74,8 @@ func NewPlanReport(now time.Time, window auditor.Window, plan backfill.Plan) *Ba
 }
 
 // NewBackfillReport documents what became of a plan.
-func NewBackfillReport(now time.Time, window auditor.Window, plan backfill.Plan, done backfill.Report) *BackfillReport {
-	r := newBackfillReport(now, window, plan)
+func NewBackfillReport(now time.Time, window auditor.Window, policy backfill.Policy, plan backfill.Plan, done backfill.Report) *BackfillReport {
+	r := newBackfillReport(now, window, policy, plan)
 	r.Interrupted = done.Interrupted
 	if done.StatusError != nil {
 		r.Error = done.StatusError.Error()
@@ -90,11 +94,12 @@ func NewBackfillReport(now time.Time, window auditor.Window, plan backfill.Plan,
 	return r
 }
 
-func newBackfillReport(now time.Time, window auditor.Window, plan backfill.Plan) *BackfillReport {
+func newBackfillReport(now time.Time, window auditor.Window, policy backfill.Policy, plan backfill.Plan) *BackfillReport {
 	key := plan.CronWorkflow
 	return &BackfillReport{
 		Kind: kind("BackfillReport"), GeneratedAt: utc(now), Namespace: key.Namespace, Name: key.Name, UID: key.UID,
 		From: utc(window.From), To: utc(window.To), Totals: Totals{}, Warnings: plan.Warnings, Firings: []RecoveryEntry{},
+		wanted: slices.Concat(policy.Verdicts, policy.Include),
 	}
 }
 
@@ -119,17 +124,20 @@ func (r *BackfillReport) Count(outcome backfill.Outcome) int {
 	return r.Totals[auditor.Verdict(outcome)]
 }
 
-// Lost counts what was lost, or was tried, and has no run yet. What a dry run would create does not count.
+// Lost counts what was to be recovered and has no run yet. What a dry run would create does not count.
 func (r *BackfillReport) Lost() int {
 	var n int
 	for _, f := range r.Firings {
-		switch {
-		case f.Outcome == Ran, f.Outcome == backfill.WouldCreate, f.Outcome.Recovered():
-		case f.Outcome != backfill.Left, f.Verdict.Lost():
+		if f.Outcome != Ran && f.Outcome != backfill.WouldCreate && !f.Outcome.Recovered() && slices.Contains(r.wanted, f.Verdict) {
 			n++
 		}
 	}
 	return n
+}
+
+// Rejected says whether the API server finds a run invalid: the CronWorkflow itself must be changed first.
+func (r *BackfillReport) Rejected() bool {
+	return slices.ContainsFunc(r.Firings, func(f RecoveryEntry) bool { return f.Outcome == backfill.GaveUp && f.Reason == auditor.Permanent })
 }
 
 // DeepCopyObject implements runtime.Object. Printers only read, so what the fields point to is shared.

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"rollcall.dev/rollcall/auditor"
@@ -216,7 +217,7 @@ func (r *BackfillReport) Problems() []string {
 // Refused says why nothing of a CronWorkflow may be recovered at all: it is suspended or stopped. It is empty otherwise.
 func (r *BackfillReport) Refused() string {
 	for _, f := range r.Firings {
-		if f.Outcome == backfill.Left && f.Verdict.Lost() && (f.Reason == auditor.Suspended || f.Reason == auditor.Stopped) {
+		if f.Outcome == backfill.Left && slices.Contains(r.wanted, f.Verdict) && (f.Reason == auditor.Suspended || f.Reason == auditor.Stopped) {
 			return fmt.Sprintf("CronWorkflow %s: %s", r.key(), f.Why)
 		}
 	}
