@@ -115,7 +115,7 @@ func NewClient(cfg *rest.Config, options Options) (*Client, error) {
 func (c *Client) ClockOffset() time.Duration { return c.clock.offset() }
 
 // Now is the present time by the API server's clock.
-func (c *Client) Now() time.Time { return c.clock.now().Add(c.clock.offset()) }
+func (c *Client) Now() time.Time { return c.clock.now().Add(c.clock.offset()).Round(0).UTC() }
 
 // segments are the path of a resource, or of one object of it.
 func segments(resource schema.GroupVersionResource, name objectName) ([]string, error) {

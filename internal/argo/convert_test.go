@@ -99,6 +99,7 @@ func TestSpecIsKnownSince(t *testing.T) {
 		"its creation without managedFields":             {nil, 0},
 		"its creation when only its creator wrote to it": {[]any{wrote("kubectl", after(0), spec)}, 0},
 		"its last edit": {[]any{wrote("kubectl", after(0), spec), wrote("kubectl-edit", after(time.Hour), spec)}, time.Hour},
+		"its last edit, in whatever order the entries stand":       {[]any{wrote("kubectl-edit", after(time.Hour), spec), wrote("kubectl", after(0), spec)}, time.Hour},
 		"an edit of one field, with Argo's full CRDs":              {[]any{wrote("kubectl", after(0), spec), wrote("argo", after(time.Hour), map[string]any{"f:spec": map[string]any{"f:suspend": map[string]any{}}})}, time.Hour},
 		"its creation whatever the controller wrote to its status": {[]any{wrote("kubectl", after(0), spec), wrote("workflow-controller", after(time.Hour), status)}, 0},
 		"the oldest entry left when somebody cleared the list":     {[]any{wrote("a", after(2*time.Hour), status), wrote("b", after(time.Hour), status)}, time.Hour},

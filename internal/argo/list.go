@@ -3,6 +3,7 @@ package argo
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -139,7 +140,7 @@ func expect(decoder *json.Decoder, want json.Delim) error {
 
 // broken is the error for an answer that ends early or is no list.
 func broken(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
 	return fmt.Errorf("the answer to a list cannot be read: %w", err)

@@ -80,7 +80,7 @@ func TestLookAtACronWorkflowThatIsGone(t *testing.T) {
 	}{
 		"deleted":            {knowsNo("cronworkflows.argoproj.io", "tick"), `read CronWorkflow default/tick: cronworkflows.argoproj.io "tick" not found`},
 		"deleted, made anew": {says(anew), "CronWorkflow default/tick was deleted and made anew (its UID was uid-tick and is another)"},
-		"with all its kind":  {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "404 page not found", 404) }, "CRDs are not installed"},
+		"with all its kind":  {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "404 page not found", http.StatusNotFound) }, "CRDs are not installed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := newServer(t, map[string][]http.HandlerFunc{"GET " + cronsPath + "/tick": answers(c.answer)}).client(t, Options{}).Look(t.Context(), tick)
