@@ -108,7 +108,7 @@ func (a *audit) validate() error {
 		problems = append(problems, errors.New("--dry-run and --yes are about --backfill: add it"))
 	}
 	if a.backfill && !a.fromDump() {
-		problems = append(problems, a.recovery.validate(a.source.In))
+		problems = append(problems, a.recovery.validate(a.output.environment))
 	}
 	if a.backfill && a.limit > 0 {
 		problems = append(problems, errors.New("--backfill and --limit: choose a smaller window instead (--since, --from, --to)"))

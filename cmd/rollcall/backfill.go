@@ -78,7 +78,7 @@ type recoverWhat struct {
 
 func (b *recoverOne) run(ctx context.Context, name string) error {
 	what, err := b.parse()
-	if err := errors.Join(err, b.output.validate(), b.recovery.validate(b.source.In)); err != nil {
+	if err := errors.Join(err, b.output.validate(), b.recovery.validate(b.output.environment)); err != nil {
 		return err
 	}
 	e, err := b.read(ctx, []string{name}, false)

@@ -18,6 +18,7 @@ func testEnvironment() (env environment, out, errOut *bytes.Buffer) {
 		IOStreams: streams,
 		now:       func() time.Time { return time.Date(2026, 11, 23, 4, 45, 0, 0, time.UTC) },
 		getenv:    func(string) string { return "" },
+		terminal:  func(any) bool { return false },
 	}, out, errOut
 }
 

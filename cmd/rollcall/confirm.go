@@ -12,7 +12,7 @@ var errNoTerminal = errors.New("standard input is no terminal to ask on before a
 
 // ask asks a question that only "y" or "yes" agrees to. Without a terminal to ask on it refuses.
 func ask(env environment, question string) error {
-	if !isTerminal(env.In) {
+	if !env.terminal(env.In) {
 		return errNoTerminal
 	}
 	fmt.Fprintf(env.ErrOut, "%s [y/N] ", question)

@@ -25,6 +25,7 @@ func main() {
 		IOStreams: genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr},
 		now:       time.Now,
 		getenv:    os.Getenv,
+		terminal:  isTerminal,
 	}
 	os.Exit(int(run(ctx, env, os.Args[1:])))
 }
@@ -34,4 +35,6 @@ type environment struct {
 	genericiooptions.IOStreams
 	now    func() time.Time
 	getenv func(string) string
+	// terminal says whether a stream is one.
+	terminal func(stream any) bool
 }

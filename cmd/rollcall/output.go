@@ -70,7 +70,7 @@ func (o *output) style() report.Style {
 	case "always":
 		style.Colour = true
 	case "auto":
-		style.Colour = isTerminal(o.Out) && o.getenv("NO_COLOR") == "" && o.getenv("TERM") != "dumb"
+		style.Colour = o.terminal(o.Out) && o.getenv("NO_COLOR") == "" && o.getenv("TERM") != "dumb"
 	}
 	return style
 }

@@ -22,7 +22,7 @@ type progress struct {
 
 func newProgress(env environment, style report.Style, total int) *progress {
 	p := &progress{environment: env, total: total}
-	if total == 0 || !isTerminal(env.ErrOut) || env.getenv("TERM") == "dumb" {
+	if total == 0 || !env.terminal(env.ErrOut) || env.getenv("TERM") == "dumb" {
 		return p
 	}
 	theme := progressbar.ThemeASCII

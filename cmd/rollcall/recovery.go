@@ -34,13 +34,12 @@ func (f *recoveryFlags) add(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.maxCatchUp, "max-catch-up", defaultMaxCatchUp, "Recover at most this many firings of one CronWorkflow, the newest")
 }
 
-// validate checks the flags; in is where the question before a create would be answered.
-func (f *recoveryFlags) validate(in any) error {
+func (f *recoveryFlags) validate(env environment) error {
 	var problems []error
 	if f.maxParallel < 1 {
 		problems = append(problems, fmt.Errorf("--max-parallel: %d is not 1 or more", f.maxParallel))
 	}
-	if !f.yes && !f.dryRun && !isTerminal(in) {
+	if !f.yes && !f.dryRun && !env.terminal(env.In) {
 		problems = append(problems, errNoTerminal)
 	}
 	if f.maxCatchUp < 1 {
