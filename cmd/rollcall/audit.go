@@ -108,12 +108,12 @@ func (a *audit) validate() error {
 		problems = append(problems, errors.New("--dry-run and --yes are about --backfill: add it"))
 	}
 	if a.backfill && !a.fromDump() {
-		problems = append(problems, a.recovery.validate(a.output.environment))
+		problems = append(problems, a.recovery.validate(a.environment))
 	}
 	if a.backfill && a.limit > 0 {
 		problems = append(problems, errors.New("--backfill and --limit: choose a smaller window instead (--since, --from, --to)"))
 	}
-	if a.now != "" && !a.fromDump() && !(a.backfill && a.recovery.dryRun) {
+	if a.asOf != "" && !a.fromDump() && (!a.backfill || !a.recovery.dryRun) {
 		problems = append(problems, errors.New("--now: a cluster is judged by its own clock; --now goes with -f, or with --backfill --dry-run"))
 	}
 	return errors.Join(problems...)
@@ -134,7 +134,7 @@ func (a *audit) judgeAll(ctx context.Context, e *evidence, names []string, windo
 		cw := observed.CronWorkflow
 		if cw.Settings.Off {
 			if slices.Contains(names, cw.Name) {
-				a.source.warn("note: CronWorkflow %s/%s is left out: its annotation rollcall.dev/audit is off", cw.Namespace, cw.Name)
+				a.warn("note: CronWorkflow %s/%s is left out: its annotation rollcall.dev/audit is off", cw.Namespace, cw.Name)
 			}
 			continue
 		}
@@ -182,11 +182,11 @@ func (a *audit) report(e *evidence, rolls []roll, window auditor.Window) *report
 func (a *audit) write(r *report.AuditReport) error {
 	switch a.format {
 	case formatTable:
-		return report.AuditTable(a.output.Out, r, a.style(), a.recoverAll())
+		return report.AuditTable(a.Out, r, a.style(), a.recoverAll())
 	case formatWide:
-		return report.AuditWide(a.output.Out, r, a.style())
+		return report.AuditWide(a.Out, r, a.style())
 	case formatName:
-		return report.AuditNames(a.output.Out, r)
+		return report.AuditNames(a.Out, r)
 	}
 	return a.document(r)
 }
@@ -211,23 +211,22 @@ func (a *audit) recoverAll() string {
 
 // conclude says on stderr what must not be overlooked, and gives the exit status.
 func (a *audit) conclude(r *report.AuditReport) status {
-	env := a.output.environment
 	if len(r.CronWorkflows) == 0 {
-		env.warn("no CronWorkflows found")
+		a.warn("no CronWorkflows found")
 	}
 	if r.Truncated {
-		env.warn("note: only the first %d of each CronWorkflow were judged (--limit)", a.limit)
+		a.warn("note: only the first %d of each CronWorkflow were judged (--limit)", a.limit)
 	}
 	for _, cw := range r.CronWorkflows {
 		if cw.Error != "" {
-			env.warn("error: %s", named(cw))
+			a.warn("error: %s", named(cw))
 		}
 	}
 	switch n := r.Totals[auditor.Unknown]; {
 	case n == 1:
-		env.warn("1 firing is Unknown: the evidence does not say what became of it")
+		a.warn("1 firing is Unknown: the evidence does not say what became of it")
 	case n > 1:
-		env.warn("%d firings are Unknown: the evidence does not say what became of them", n)
+		a.warn("%d firings are Unknown: the evidence does not say what became of them", n)
 	}
 	switch {
 	case r.Errors() > 0:

@@ -13,7 +13,7 @@ import (
 func (a *audit) recover(ctx context.Context, e *evidence, rolls []roll, names []string, window auditor.Window) error {
 	policy := a.recovery.policy(e, auditor.Missed)
 	r := &recovery{
-		environment: a.output.environment, flags: a.recovery, evidence: e, policy: policy, window: window, style: a.style(), quiet: !a.forPeople(),
+		environment: a.environment, flags: a.recovery, evidence: e, policy: policy, window: window, style: a.style(), quiet: !a.forPeople(),
 	}
 	var plans []backfill.Plan
 	result := statusDone
@@ -24,7 +24,7 @@ func (a *audit) recover(ctx context.Context, e *evidence, rolls []roll, names []
 		}
 		plan := backfill.NewPlan(roll.CronWorkflow, missed, policy, e.now)
 		if refused := r.planned([]backfill.Plan{plan})[0].Refused(); refused != "" {
-			a.source.warn("error: %s", refused)
+			a.warn("error: %s", refused)
 			result = statusFailed
 			continue
 		}

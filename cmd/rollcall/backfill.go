@@ -78,7 +78,7 @@ type recoverWhat struct {
 
 func (b *recoverOne) run(ctx context.Context, name string) error {
 	what, err := b.parse()
-	if err := errors.Join(err, b.output.validate(), b.recovery.validate(b.output.environment)); err != nil {
+	if err := errors.Join(err, b.validate(), b.recovery.validate(b.environment)); err != nil {
 		return err
 	}
 	e, err := b.read(ctx, []string{name}, false)
@@ -102,7 +102,7 @@ func (b *recoverOne) run(ctx context.Context, name string) error {
 	policy := b.policy(e, what)
 	plan := backfill.NewPlan(observed.CronWorkflow, findings, policy, e.now)
 	r := &recovery{
-		environment: b.output.environment, flags: b.recovery, evidence: e, policy: policy, window: what.window, style: b.style(), quiet: !b.forPeople(),
+		environment: b.environment, flags: b.recovery, evidence: e, policy: policy, window: what.window, style: b.style(), quiet: !b.forPeople(),
 	}
 	return b.recover(ctx, r, plan)
 }
@@ -207,7 +207,7 @@ func tooMany(cw auditor.CronWorkflow, window auditor.Window, zone *time.Location
 func (b *recoverOne) sayEdge(in auditor.Input, e *evidence, from time.Time) {
 	roll, err := auditor.Audit(in, auditor.Window{From: from.Add(-time.Second), To: from}, e.now, e.options)
 	if err == nil && len(roll.Findings) > 0 {
-		b.source.warn("note: the firing at %s is at --from itself and so not meant: the window begins after it", stamp(from))
+		b.warn("note: the firing at %s is at --from itself and so not meant: the window begins after it", stamp(from))
 	}
 }
 

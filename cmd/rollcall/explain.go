@@ -41,7 +41,7 @@ then the evidence that the verdict rests on.`,
 
 func (x *explain) run(cmd *cobra.Command, name string) error {
 	at, err := x.times()
-	if err := errors.Join(err, x.output.validate()); err != nil {
+	if err := errors.Join(err, x.validate()); err != nil {
 		return err
 	}
 	ctx := cmd.Context()
@@ -68,7 +68,7 @@ func (x *explain) run(cmd *cobra.Command, name string) error {
 	if !x.forPeople() {
 		return x.document(document)
 	}
-	return report.ExplanationText(x.output.Out, document, x.style())
+	return report.ExplanationText(x.Out, document, x.style())
 }
 
 func (x *explain) times() (time.Time, error) {
@@ -76,7 +76,7 @@ func (x *explain) times() (time.Time, error) {
 		return time.Time{}, errors.New("--at is missing: the scheduled time of the firing, like --at 2026-11-23T04:40:00Z")
 	}
 	at, err := parseTime("--at", x.at)
-	if err == nil && x.now != "" && !x.fromDump() {
+	if err == nil && x.asOf != "" && !x.fromDump() {
 		err = errors.New("--now: a cluster is judged by its own clock; --now goes with -f")
 	}
 	return at, err

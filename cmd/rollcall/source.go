@@ -18,15 +18,15 @@ const maxClockOffset = 5 * time.Second
 
 // source says where the evidence of an audit comes from: a cluster, or a dump of one.
 type source struct {
-	environment
+	env        environment
 	connection *connection
 	flags      *pflag.FlagSet
 	dump       []string
-	now        string
+	asOf       string
 }
 
 func newSource(env environment, cmd *cobra.Command) *source {
-	s := &source{environment: env, connection: newConnection(), flags: cmd.Flags()}
+	s := &source{env: env, connection: newConnection(), flags: cmd.Flags()}
 	judging := pflag.NewFlagSet(cmd.Name(), pflag.ContinueOnError)
 	config.AddJudging(judging)
 	addSection(cmd, sectionJudging, judging)
@@ -37,7 +37,7 @@ func newSource(env environment, cmd *cobra.Command) *source {
 // addDump lets a dump stand in for the cluster.
 func (s *source) addDump(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVarP(&s.dump, "filename", "f", nil, "Read a dump instead of a cluster: a file or folder of YAML or JSON, or - for standard input; may be repeated")
-	cmd.Flags().StringVar(&s.now, "now", "", "Judge as if it were this time (RFC 3339 with zone); default with -f: the newest time in the dump")
+	cmd.Flags().StringVar(&s.asOf, "now", "", "Judge as if it were this time (RFC 3339 with zone); default with -f: the newest time in the dump")
 }
 
 // fromDump says whether there is no cluster.
@@ -65,7 +65,7 @@ func (s *source) read(ctx context.Context, names []string, allNamespaces bool) (
 		if scope.Namespaces = s.connection.given(); allNamespaces {
 			scope.Namespaces = nil
 		}
-		if e.Snapshot, err = argo.ReadDump(s.dump, s.In, scope); err != nil {
+		if e.Snapshot, err = argo.ReadDump(s.dump, s.env.In, scope); err != nil {
 			return nil, err
 		}
 		if e.now = e.Now; !now.IsZero() {
@@ -103,8 +103,8 @@ func (s *source) settings() (*evidence, time.Time, error) {
 		return nil, time.Time{}, err
 	}
 	var now time.Time
-	if s.now != "" {
-		if now, err = parseTime("--now", s.now); err != nil {
+	if s.asOf != "" {
+		if now, err = parseTime("--now", s.asOf); err != nil {
 			return nil, time.Time{}, err
 		}
 	}
@@ -113,21 +113,21 @@ func (s *source) settings() (*evidence, time.Time, error) {
 
 // say says what people should know of the evidence beside the report.
 func (s *source) say(e *evidence) {
-	if s.fromDump() && s.now == "" {
-		s.warn("note: judged as of %s, the newest time in the dump", stamp(e.now))
+	if s.fromDump() && s.asOf == "" {
+		s.env.warn("note: judged as of %s, the newest time in the dump", stamp(e.now))
 	}
 	for _, note := range e.Notes {
-		s.warn("note: %s", note)
+		s.env.warn("note: %s", note)
 	}
 	if n := e.OutsideInstance; n > 0 {
-		s.warn("note: %d of other Argo installations left out: --instance-id looks at one of these", n)
+		s.env.warn("note: %d of other Argo installations left out: --instance-id looks at one of these", n)
 	}
 	if offset := e.ClockOffset; offset.Abs() > maxClockOffset {
 		way := "ahead of"
 		if offset < 0 {
 			way = "behind"
 		}
-		s.warn("note: the API server's clock is %s %s this machine's: judged by the API server's", offset.Abs().Round(time.Second), way)
+		s.env.warn("note: the API server's clock is %s %s this machine's: judged by the API server's", offset.Abs().Round(time.Second), way)
 	}
 }
 
