@@ -21,7 +21,7 @@ func TestBadInputIsAClearErrorThatChangesNothing(t *testing.T) {
 	}{
 		"an unknown CronWorkflow":            {args: []string{"audit", "tok"}, says: []string{"tok", s.namespace}},
 		"an unknown CronWorkflow to recover": {args: []string{"backfill", "tok", "--at", "2026-11-23T04:40:00Z", "--yes"}, says: []string{"tok"}},
-		"an unknown namespace":               {args: []string{"audit", "--namespace", "nowhere"}, says: []string{"nowhere"}},
+		"an unknown namespace":               {args: []string{"audit", "-n", "nowhere"}, says: []string{"nowhere"}},
 		"no permission":                      {args: []string{"audit"}, kubeconfig: nobody, says: []string{"nobody", "cronworkflows"}},
 		"a name over 52 characters":          {args: []string{"audit", strings.Repeat("x", 53)}, says: []string{"53 characters"}},
 		"a time that is no firing":           {args: []string{"explain", "tick", "--at", minute().Add(-30 * time.Second).Format(time.RFC3339)}, says: []string{"tick"}},

@@ -320,7 +320,9 @@ func (s *scenario) command(args ...string) (cmd *exec.Cmd, stdout, stderr *buffe
 	stdout, stderr = &buffer{}, &buffer{}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig, "ROLLCALL_GRACE=10s", "ROLLCALL_ARGO_NAMESPACE="+s.argoNamespace(), "NO_COLOR=1")
-	cmd.Args = append(cmd.Args, "-n", s.namespace)
+	if !slices.Contains(args, "-n") {
+		cmd.Args = append(cmd.Args, "-n", s.namespace)
+	}
 	return cmd, stdout, stderr
 }
 
