@@ -57,8 +57,9 @@ const (
 //	the quiet zone around a live firing                                         wait
 //	Allow: MaxParallel recovered runs are unfinished                            wait
 //	a stopStrategy: a recovered run is unfinished, or not yet counted by Argo   wait
+//	Forbid, Replace: in no interval would it end before the next live firing    refuse NoRoom
 //	Forbid, Replace: any run that Argo counts is active                         wait
-//	Forbid, Replace: it would not end before the next live firing               wait for an interval in which it would, or refuse NoRoom
+//	Forbid, Replace: it would not end before the next live firing               wait for an interval in which it would
 //
 // A detached run is not subject to Forbid, Replace and the stopStrategy, see Policy.Detached.
 var admitTable = []func(*live) Admission{
@@ -73,6 +74,7 @@ var admitTable = []func(*live) Admission{
 	(*live).outsideQuietZone,
 	(*live).fewEnough,
 	(*live).oneAtATime,
+	(*live).roomAtAll,
 	(*live).alone,
 	(*live).room,
 }

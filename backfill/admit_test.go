@@ -193,6 +193,9 @@ func TestAdmitKeepsRoomForLiveRuns(t *testing.T) {
 		"Forbid: no interval until the deadline is long enough": {
 			look: live(cron(auditor.Forbid), run("04:00:00", took(8*time.Minute))), policy: byHand(), at: T, now: "04:41:00", want: refusal(backfill.NoRoom),
 		},
+		"Forbid: no interval is long enough, so the end of the active run is not waited for": {
+			look: live(cron(auditor.Forbid), run("04:00:00", took(8*time.Minute)), run("04:40:00")), policy: byHand(), at: T, now: "04:41:00", want: refusal(backfill.NoRoom),
+		},
 		"Forbid: every interval is exactly long enough": {
 			look: live(cron(auditor.Forbid), run("04:00:00", took(468*time.Second))), policy: byHand(), at: T, now: "04:41:00", want: waitUntil("04:50:00"),
 		},

@@ -24,23 +24,23 @@ import (
 type Class string
 
 const (
-	// Transient: it may well work in a moment.
-	Transient Class = "transient"
-	// Blocked: it works when somebody has acted: raised a quota, granted a right, changed a webhook.
-	Blocked Class = "blocked"
-	// Permanent: it will never work.
-	Permanent Class = "permanent"
-	// Cancelled: the user ended the work. It is none of the three and is not counted as a failure.
-	Cancelled Class = "cancelled"
+	// ClassTransient: it may well work in a moment.
+	ClassTransient Class = "transient"
+	// ClassBlocked: it works when somebody has acted: raised a quota, granted a right, changed a webhook.
+	ClassBlocked Class = "blocked"
+	// ClassPermanent: it will never work.
+	ClassPermanent Class = "permanent"
+	// ClassCancelled: the user ended the work. It is none of the three and is not counted as a failure.
+	ClassCancelled Class = "cancelled"
 )
 
 // Classes are those that are counted.
-func Classes() []Class { return []Class{Transient, Blocked, Permanent} }
+func Classes() []Class { return []Class{ClassTransient, ClassBlocked, ClassPermanent} }
 
 // Sorted is an error with its class.
 type Sorted struct {
 	Class Class
-	// Reason is set for Blocked and Permanent.
+	// Reason is set for ClassBlocked and ClassPermanent.
 	Reason auditor.Reason
 	// RetryAfter is how long the API server asks to be left alone; 0 when it did not ask.
 	RetryAfter time.Duration
@@ -59,20 +59,20 @@ type Classifier struct {
 // Argo, every 5xx, timeouts, conflicts and wrapped network errors are transient.
 //
 //	error                                                                     class
-//	cancelled by the user                                                     Cancelled
-//	exceeded quota                                                            Blocked
-//	TRANSIENT_ERROR_PATTERN matches                                           Transient
-//	namespace terminating                                                     Permanent
-//	etcd: out of space; the object is too large for it                        Blocked, Permanent
-//	408, 409 Conflict, 425, 429, 5xx, etcd leader change                      Transient
-//	denied by an admission webhook or policy; 401, 402, 403, 407              Blocked
-//	every other 4xx: invalid, not found, too large                            Permanent
-//	no answer: a certificate that is not trusted                              Blocked
-//	no answer: network errors, timeouts                                       Transient
-//	anything else                                                             Permanent
+//	cancelled by the user                                                     ClassCancelled
+//	exceeded quota                                                            ClassBlocked
+//	TRANSIENT_ERROR_PATTERN matches                                           ClassTransient
+//	namespace terminating                                                     ClassPermanent
+//	etcd: out of space; the object is too large for it                        Blocked, ClassPermanent
+//	408, 409 Conflict, 425, 429, 5xx, etcd leader change                      ClassTransient
+//	denied by an admission webhook or policy; 401, 402, 403, 407              ClassBlocked
+//	every other 4xx: invalid, not found, too large                            ClassPermanent
+//	no answer: a certificate that is not trusted                              ClassBlocked
+//	no answer: network errors, timeouts                                       ClassTransient
+//	anything else                                                             ClassPermanent
 func (c Classifier) Classify(err error) Sorted {
 	s := c.sort(err)
-	if seconds, ok := apierrors.SuggestsClientDelay(err); ok && s.Class == Transient {
+	if seconds, ok := apierrors.SuggestsClientDelay(err); ok && s.Class == ClassTransient {
 		s.RetryAfter = time.Duration(seconds) * time.Second
 	}
 	s.Unsettled = mayBeDone(err)
@@ -84,33 +84,33 @@ func (c Classifier) sort(err error) Sorted {
 	code, answered := statusCode(err)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return Sorted{Class: Cancelled}
+		return Sorted{Class: ClassCancelled}
 	case answered && code == http.StatusForbidden && strings.Contains(text, "exceeded quota"):
-		return Sorted{Class: Blocked, Reason: NotAllowed}
+		return Sorted{Class: ClassBlocked, Reason: NotAllowed}
 	case c.Transient != nil && c.Transient.MatchString(text):
-		return Sorted{Class: Transient}
+		return Sorted{Class: ClassTransient}
 	case answered && namespaceTerminating(err):
-		return Sorted{Class: Permanent, Reason: auditor.Permanent}
+		return Sorted{Class: ClassPermanent, Reason: auditor.Permanent}
 	case strings.Contains(text, "etcdserver: mvcc: database space exceeded"):
-		return Sorted{Class: Blocked, Reason: NotAllowed}
+		return Sorted{Class: ClassBlocked, Reason: NotAllowed}
 	case strings.Contains(text, "etcdserver: request is too large"), strings.Contains(text, "trying to send message larger than max"):
-		return Sorted{Class: Permanent, Reason: auditor.Permanent}
+		return Sorted{Class: ClassPermanent, Reason: auditor.Permanent}
 	case answered && transientCode(code), etcd(text):
-		return Sorted{Class: Transient}
+		return Sorted{Class: ClassTransient}
 	case answered && apierrors.IsAlreadyExists(err):
-		return Sorted{Class: Permanent, Reason: auditor.NameTaken}
+		return Sorted{Class: ClassPermanent, Reason: auditor.NameTaken}
 	case answered && apierrors.IsConflict(err):
-		return Sorted{Class: Transient}
+		return Sorted{Class: ClassTransient}
 	case answered && (blockedCode(code) || strings.Contains(text, "denied the request") || strings.Contains(text, "denied request")):
-		return Sorted{Class: Blocked, Reason: NotAllowed}
+		return Sorted{Class: ClassBlocked, Reason: NotAllowed}
 	case answered:
-		return Sorted{Class: Permanent, Reason: auditor.Permanent}
+		return Sorted{Class: ClassPermanent, Reason: auditor.Permanent}
 	case untrusted(err):
-		return Sorted{Class: Blocked, Reason: NotAllowed}
+		return Sorted{Class: ClassBlocked, Reason: NotAllowed}
 	case network(err):
-		return Sorted{Class: Transient}
+		return Sorted{Class: ClassTransient}
 	}
-	return Sorted{Class: Permanent, Reason: auditor.Permanent}
+	return Sorted{Class: ClassPermanent, Reason: auditor.Permanent}
 }
 
 // etcd: errors of a store that is busy with itself; most come with a 5xx, but not all.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"rollcall.dev/rollcall/auditor"
+	"rollcall.dev/rollcall/schedule"
 )
 
 const (
@@ -21,7 +22,7 @@ const (
 // none was observed, half the interval has to be left.
 func (l *live) room() Admission {
 	policy := l.policy.concurrency(l.spec)
-	if policy == auditor.Allow {
+	if policy != auditor.Forbid && policy != auditor.Replace {
 		return pass
 	}
 	if every := l.firings.Every(); len(every) > 0 {
@@ -63,6 +64,14 @@ func (l *live) room() Admission {
 		policy, longest.Round(time.Second), need.Round(time.Second), stamp(next), left)
 }
 
+// roomAtAll refuses before anything is waited for in vain.
+func (l *live) roomAtAll() Admission {
+	if a := l.room(); a.Decision == Refuse {
+		return a
+	}
+	return pass
+}
+
 // firstInterval is the first firing from next on, before the deadline, after which there is nothing for as long as needed;
 // zero when there is none. bounded is false where no deadline set the end.
 func (l *live) firstInterval(next time.Time, need time.Duration) (begin time.Time, bounded bool) {
@@ -97,4 +106,18 @@ func (l *live) longest() (d time.Duration, observed bool) {
 		d = max(d, run.FinishedAt.Sub(run.StartedAt))
 	}
 	return d, len(ended) > 0
+}
+
+// untilNext is the time until the next live firing; ok is false when there is none, or it is not known.
+func untilNext(look Look, policy Policy, now time.Time) (d time.Duration, ok bool) {
+	spec, ok := presentSpec(look.CronWorkflow)
+	if !ok {
+		return 0, false
+	}
+	firings, err := schedule.Parse(spec.Schedules, spec.Timezone, policy.ControllerZone)
+	if err != nil {
+		return 0, false
+	}
+	next, ok := firings.Next(now)
+	return next.Sub(now), ok
 }

@@ -1,0 +1,229 @@
+package backfill
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"rollcall.dev/rollcall/auditor"
+)
+
+// work is the carrying out of one plan.
+type work struct {
+	*Executor
+	key    Key
+	plan   Plan
+	log    *slog.Logger
+	report Report
+	queue  []*item
+	items  []*item
+	// requeue are the delays between attempts; it starts over whenever a run is made.
+	requeue *backoff.ExponentialBackOff
+	// watched are the scheduled times whose runs may be this plan's; seen are those whose runs were seen to exist.
+	watched, seen []time.Time
+	// appends counts how often the run of a scheduled time was appended to status.active; repaired is when the last repair was made.
+	appends  map[time.Time]int
+	repaired time.Time
+	// progress is when the last run was made or the work began, wrote when something was last written.
+	progress, wrote time.Time
+	// owing is why the status could not be made to show a run; nil when it was seen to, or nothing was owed.
+	owing error
+	// waitingFor is what was last said of a wait.
+	waitingFor string
+}
+
+// item is one firing to recover.
+type item struct {
+	step   Step
+	at     time.Time
+	log    *slog.Logger
+	result *Result
+	// begun says that the present attempt has been counted.
+	begun bool
+	// failing is when it first failed since the API server last answered; zero when it did not.
+	failing time.Time
+	// sent is when the first create was sent whose answer does not tell whether it was carried out; zero when there is none.
+	sent time.Time
+	// placed says that the global limit has let the next create pass.
+	placed bool
+}
+
+func newWork(e *Executor, plan Plan) *work {
+	now := e.Now()
+	w := &work{
+		Executor: e, key: plan.CronWorkflow, plan: plan, progress: now, appends: map[time.Time]int{},
+		log:     e.Log.With("cronworkflow", plan.CronWorkflow.String()),
+		requeue: delays(e.Timing.Requeue, e.Timing.RequeueMax),
+		report:  Report{CronWorkflow: plan.CronWorkflow, Results: make([]Result, len(plan.Steps))},
+	}
+	results := map[time.Time]*Result{}
+	for i, s := range plan.Steps {
+		r := &w.report.Results[i]
+		*r = Result{Finding: s.Finding, Planned: s.Recover, Workflow: s.Finding.Workflow}
+		results[s.Finding.ScheduledTime.UTC()] = r
+		if s.Recover {
+			continue
+		}
+		r.Outcome, r.Reason, r.Why = Left, s.Reason, []string{s.Why}
+		if s.Finding.Verdict.Ran() {
+			r.Outcome = AlreadyThere
+		}
+		if s.Finding.Verdict == auditor.Backfilled {
+			w.watch(s.Finding.ScheduledTime)
+		}
+	}
+	for _, s := range plan.ToRecover() {
+		at := s.Finding.ScheduledTime.UTC()
+		w.queue = append(w.queue, &item{step: s, at: at, result: results[at], log: w.log.With("firing", at.Format(time.RFC3339))})
+	}
+	w.items = slices.Clone(w.queue)
+	return w
+}
+
+// turn is how an attempt left the queue.
+type turn struct {
+	// again is the delay before the next attempt; 0 when the item is done.
+	again time.Duration
+	// halt says that nothing more is to be tried.
+	halt bool
+}
+
+// recover takes the queue down, one create at a time.
+func (w *work) recover(ctx context.Context) {
+	for len(w.queue) > 0 {
+		it := w.queue[0]
+		t := w.attempt(ctx, it)
+		if t.halt {
+			return
+		}
+		if t.again == 0 {
+			w.queue = w.queue[1:]
+			continue
+		}
+		if !w.plan.OneAtATime {
+			w.queue = append(w.queue[1:], it)
+		}
+		if sleep(ctx, t.again) != nil {
+			w.interrupt()
+			return
+		}
+	}
+}
+
+// leaveRest gives all that is still in the queue the same outcome.
+func (w *work) leaveRest(outcome Outcome, reason auditor.Reason, why string) turn {
+	for _, it := range w.queue {
+		if it.result.Outcome == "" {
+			w.finish(it, outcome, reason, why)
+		}
+	}
+	w.queue = nil
+	return turn{halt: true}
+}
+
+// interrupt ends the work for the user.
+func (w *work) interrupt() turn {
+	w.report.Interrupted = true
+	for _, it := range w.queue {
+		if it.result.Outcome == "" && !it.sent.IsZero() {
+			w.finish(it, Interrupted, Stopping, "Interrupted after a create without an answer: the run may exist. The same command again finds out and completes it.")
+		}
+	}
+	return w.leaveRest(Interrupted, Stopping, "Interrupted before it was created; the same command again recovers it.")
+}
+
+// begin counts the attempt, once.
+func (w *work) begin(it *item) {
+	if it.begun {
+		return
+	}
+	it.begun = true
+	it.result.Attempts++
+	it.log.Info("attempt begins", "attempt", it.result.Attempts)
+	w.Observer.Observe(Event{Kind: Trying, CronWorkflow: w.key, Finding: it.step.Finding, Attempt: it.result.Attempts})
+}
+
+// endAttempt counts what a begun attempt ended in.
+func (w *work) endAttempt(it *item, outcome Outcome) {
+	if it.begun {
+		it.begun = false
+		w.metrics.attempt(w.key, outcome)
+	}
+}
+
+// finish gives the item its outcome.
+func (w *work) finish(it *item, outcome Outcome, reason auditor.Reason, why ...string) turn {
+	r := it.result
+	r.Outcome, r.Reason, r.Why = outcome, reason, why
+	w.endAttempt(it, outcome)
+	level := slog.LevelInfo
+	if !outcome.Recovered() && outcome != WouldCreate {
+		level = slog.LevelWarn
+	}
+	attrs := []any{"outcome", outcome, "attempt", r.Attempts, "creates", r.Creates, "workflow", r.Workflow}
+	if reason != "" {
+		attrs = append(attrs, "reason", reason)
+	}
+	if r.UID != "" {
+		attrs = append(attrs, "uid", r.UID, "made_by", r.MadeBy)
+	}
+	if r.LastError != nil && !outcome.Recovered() {
+		attrs = append(attrs, "error", r.LastError)
+	}
+	it.log.Log(context.Background(), level, "firing finished", attrs...)
+	w.Observer.Observe(Event{Kind: Finished, CronWorkflow: w.key, Finding: it.step.Finding, Attempt: r.Attempts, Result: *r})
+	return turn{}
+}
+
+// exists gives the item the outcome of having a run.
+func (w *work) exists(it *item, run auditor.Run, more ...string) turn {
+	w.watch(it.at)
+	w.see(it.at)
+	w.progress = w.Now()
+	w.requeue.Reset()
+	r := it.result
+	r.UID, r.CreatedAt, r.MadeBy = run.UID, run.CreatedAt, madeBy(run)
+	outcome, why := AlreadyThere, ""
+	switch {
+	case r.Creates > 0 && run.BackfilledBy == w.Policy.By:
+		outcome = Created
+		if !it.sent.IsZero() {
+			why = "The answer to the create was lost or unclear, but the run exists."
+		}
+	case run.BackfilledBy == "":
+		why = "Argo has made its run in the meantime."
+	default:
+		why = fmt.Sprintf("Rollcall (%s) made its run before.", run.BackfilledBy)
+	}
+	if why != "" {
+		more = append([]string{why}, more...)
+	}
+	return w.finish(it, outcome, "", more...)
+}
+
+// madeBy is who made a run: "argo", or the value of its label.
+func madeBy(run auditor.Run) string { return cmp.Or(run.BackfilledBy, "argo") }
+
+// limit is when to stop trying: the starting deadline or, where none counts, RetryFor after the first of a series of errors.
+func (w *work) limit(it *item) (end time.Time, reason auditor.Reason) {
+	if !it.step.Deadline.IsZero() {
+		return it.step.Deadline, auditor.DeadlinePassed
+	}
+	return it.failing.Add(w.Timing.RetryFor), RetriesEnded
+}
+
+func (w *work) watch(t time.Time) { w.watched = add(w.watched, t.UTC()) }
+
+func (w *work) see(t time.Time) { w.seen = add(w.seen, t.UTC()) }
+
+func add(times []time.Time, t time.Time) []time.Time {
+	if slices.ContainsFunc(times, t.Equal) {
+		return times
+	}
+	return append(times, t)
+}
