@@ -17,7 +17,8 @@
 // hold both to the original.
 //
 // Around a transition robfig's answer may depend on the time it is asked from
-// (Shifts lists what comes of it). [Schedule.Firings] and [Schedule.Next] start
+// (Shifts lists what comes of it); so it may in offsets that are no whole
+// minutes, of which the last was given up in 1972. [Schedule.Firings] and [Schedule.Next] start
 // at the very time they are given, as robfig does; [Schedule.Contains] and
 // [Schedule.Last] start ahead of any transition that is near.
 //

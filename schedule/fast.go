@@ -29,6 +29,10 @@ type cursor struct {
 	start, end int64 // the stretch is [start, end)
 	offset     int64 // seconds east of UTC in the stretch
 	stuck      bool  // robfig would not have returned
+
+	// midnight is that of the latest firing, in seconds of local time, when the
+	// shortcut found it: the day is known to match. 0 when there is none.
+	midnight int64
 }
 
 func newCursor(s *spec) *cursor {
@@ -42,8 +46,15 @@ func (c *cursor) next(after int64) (int64, bool) {
 		return 0, false
 	}
 	from := max(after+1, minUnix)
+	if at, ok := c.sameDay(from); ok {
+		return at, true
+	}
 	c.enter(from)
+	c.midnight = 0
 	if at, verdict := c.shortcut(from); verdict != unclear {
+		if verdict == found {
+			c.midnight = at + c.offset - mod(at+c.offset, daySeconds)
+		}
 		return at, verdict == found
 	}
 	at := from - 1
@@ -115,14 +126,29 @@ func (c *cursor) shortcut(from int64) (int64, verdict) {
 	if c.start != math.MinInt64 && lookedAt-c.offset < c.start+margin {
 		return 0, unclear
 	}
-	last := int64(math.MaxInt64)
-	if c.end != math.MaxInt64 {
-		last = c.end - margin
-	}
-	return firstMatch(c.spec, from, c.offset, last)
+	return firstMatch(c.spec, from, c.offset, c.last())
 }
 
 const daySeconds = 24 * 3600
+
+// sameDay answers within the day of the latest firing.
+func (c *cursor) sameDay(from int64) (int64, bool) {
+	since := from + c.offset - c.midnight
+	if c.midnight == 0 || since < 0 || since > daySeconds-60 {
+		return 0, false
+	}
+	minute, ok := firstMinute(c.spec, int(since+59)/60)
+	at := c.midnight + int64(minute)*60 - c.offset
+	return at, ok && at <= c.last()
+}
+
+// last is the last second that the shortcut may answer.
+func (c *cursor) last() int64 {
+	if c.end == math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return c.end - margin
+}
 
 // firstMatch is the first second at or after from at which the clock, offset
 // seconds east of UTC, shows a time that the expression names: unclear when
@@ -130,11 +156,10 @@ const daySeconds = 24 * 3600
 // five.
 func firstMatch(s *cron.SpecSchedule, from, offset, last int64) (int64, verdict) {
 	local := from + offset
-	firstYear, _, _ := civil(local)
-	local += mod(-local, 60)
 	midnight := local - mod(local, daySeconds)
-	minute := int(local-midnight) / 60
+	minute := int(local-midnight+59) / 60 // 1440 in the last seconds of a day
 	year, month, day := civil(midnight)
+	firstYear := year
 	weekday := int(mod(midnight/daySeconds+4, 7)) // 1970-01-01 was a Thursday
 	for {
 		if midnight-offset > last {
@@ -172,7 +197,7 @@ func firstMatch(s *cron.SpecSchedule, from, offset, last int64) (int64, verdict)
 // firstMinute is the first minute of the day, from the given one on, that the
 // minute and hour fields name.
 func firstMinute(s *cron.SpecSchedule, from int) (int, bool) {
-	hour, minute := from/60, from%60
+	hour, minute := from/60, from%60 // hour 24 has no bit, nor is there any above
 	if 1<<uint(hour)&s.Hour != 0 {
 		if rest := s.Minute & minuteMask >> uint(minute) << uint(minute); rest != 0 {
 			return hour*60 + bits.TrailingZeros64(rest), true

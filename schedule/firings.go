@@ -87,9 +87,9 @@ func (s Schedule) Last(until time.Time, n int, notBefore time.Time) []time.Time 
 		width *= 4
 	}
 	slices.Reverse(newestFirst)
-	out := make([]time.Time, len(newestFirst))
-	for i, at := range newestFirst {
-		out[i] = time.Unix(at, 0).UTC()
+	var out []time.Time
+	for _, at := range newestFirst {
+		out = append(out, time.Unix(at, 0).UTC())
 	}
 	return out
 }
