@@ -25,20 +25,22 @@ func newProgress(env environment, style report.Style, total int) *progress {
 	if total == 0 || !env.terminal(env.ErrOut) || env.getenv("TERM") == "dumb" {
 		return p
 	}
-	theme := progressbar.ThemeASCII
+	theme := progressbar.Theme{Saucer: "#", SaucerPadding: ".", BarStart: "[", BarEnd: "]"}
 	if style.UTF8 {
-		theme = progressbar.ThemeUnicode
+		theme = progressbar.Theme{Saucer: "█", SaucerPadding: "░"}
 	}
 	p.bar = progressbar.NewOptions(total,
 		progressbar.OptionSetWriter(env.ErrOut),
 		progressbar.OptionSetTheme(theme),
 		progressbar.OptionEnableColorCodes(false),
-		progressbar.OptionSetWidth(24),
+		progressbar.OptionSetWidth(30),
 		progressbar.OptionShowCount(),
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionSetPredictTime(false),
+		progressbar.OptionSetDescription("Recovering"),
 		progressbar.OptionClearOnFinish(),
 	)
+	p.draw()
 	return p
 }
 
@@ -51,18 +53,25 @@ func (p *progress) Observe(e backfill.Event) {
 		p.done++
 	}
 	line := p.line(e)
-	if p.bar == nil {
-		if line != "" {
-			p.warn("%s", line)
-		}
-		return
-	}
-	if line != "" {
-		p.bar.Describe(line)
-	}
-	if finished {
-		// The bar cannot be drawn; the work goes on without it.
+	switch {
+	case p.bar == nil && line == "":
+	case p.bar == nil:
+		p.warn("%s", line)
+	case finished:
+		// That the bar cannot be drawn is no reason to stop.
 		_ = p.bar.Add(1)
+	case line != "":
+		// What it waits for stays readable above the bar.
+		_ = p.bar.Clear()
+		p.warn("%s", line)
+		p.draw()
+	}
+}
+
+// draw draws the bar, unless it is full and gone.
+func (p *progress) draw() {
+	if p.done < p.total {
+		_ = p.bar.RenderBlank()
 	}
 }
 

@@ -141,6 +141,9 @@ func (r *recovery) executor(observer backfill.Observer) (*backfill.Executor, err
 	if r.flags.verbose {
 		log = slog.New(slog.NewTextHandler(r.ErrOut, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
+	if r.flags.dryRun {
+		observer = nil // there is nothing to follow
+	}
 	return backfill.NewExecutor(backfill.Options{
 		Submitter: r.evidence.client, Policy: r.policy, Classifier: backfill.Classifier{Transient: pattern}, Log: log,
 		Now: r.present, Observer: observer, DryRun: r.flags.dryRun, StopWhenBlocked: true,

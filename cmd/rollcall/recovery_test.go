@@ -88,6 +88,11 @@ func TestProgressIsABarOnATerminal(t *testing.T) {
 	if got := errOut.String(); !strings.Contains(got, "1/2") || strings.Contains(got, "\n") {
 		t.Errorf("want a bar that stays in its line, got %q", got)
 	}
+	errOut.Reset()
+	p.Observe(event(backfill.Waiting, ""))
+	if got := errOut.String(); !strings.Contains(got, "waiting until 04:46:05Z: a run is active.\n") || !strings.Contains(got[strings.Index(got, "\n"):], "1/2") {
+		t.Errorf("want what it waits for above the bar, got %q", got)
+	}
 	p.end()
 	if got := errOut.String(); !strings.HasSuffix(strings.TrimRight(got, " "), "\r") {
 		t.Errorf("the bar is left standing: %q", got)

@@ -124,6 +124,13 @@ func (r *BackfillReport) Count(outcome backfill.Outcome) int {
 	return r.Totals[auditor.Verdict(outcome)]
 }
 
+// tries counts the firings of which something was tried.
+func (r *BackfillReport) tries() int {
+	return r.Totals.Sum() - r.Count(Ran) - r.Count(backfill.Left) - r.Count(backfill.WouldCreate)
+}
+
+func (r *BackfillReport) untried() bool { return r.tries() == 0 }
+
 // Lost counts what was to be recovered and has no run yet. What a dry run would create does not count.
 func (r *BackfillReport) Lost() int {
 	var n int

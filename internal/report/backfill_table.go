@@ -16,7 +16,7 @@ const maxEntries = 40
 // BackfillTable writes a plan, or what became of it, for people: a line per firing that is recovered, then those that are
 // left, together where the reason is the same.
 func BackfillTable(w io.Writer, r *BackfillReport, style Style) error {
-	t := backfillTable{r, style}
+	t := backfillTable{r, style, r.untried()}
 	if _, err := fmt.Fprintf(w, "%s: %s\n", t.paint(bold, r.key()), t.summary()); err != nil {
 		return err
 	}
@@ -25,6 +25,9 @@ func BackfillTable(w io.Writer, r *BackfillReport, style Style) error {
 	}
 	if err := t.left(w); err != nil {
 		return err
+	}
+	if !t.plan {
+		return nil
 	}
 	for _, warning := range r.Warnings {
 		if _, err := fmt.Fprintf(w, "  %s %s\n", t.paint(yellow, "!"), t.wrap(warning, 4)); err != nil {
@@ -37,16 +40,13 @@ func BackfillTable(w io.Writer, r *BackfillReport, style Style) error {
 type backfillTable struct {
 	*BackfillReport
 	Style
+	// plan says that nothing was done yet: how long there is left to do it, and the warnings, still matter.
+	plan bool
 }
 
 func (t backfillTable) summary() string {
 	recovered := t.Count(backfill.Created) + t.Count(backfill.AlreadyThere)
-	planned, tried := t.Count(backfill.WouldCreate), 0
-	for _, f := range t.Firings {
-		if f.Outcome != Ran && f.Outcome != backfill.Left && f.Outcome != backfill.WouldCreate {
-			tried++
-		}
-	}
+	planned, tried := t.Count(backfill.WouldCreate), t.tries()
 	var parts []string
 	switch {
 	case tried > 0:
@@ -85,7 +85,11 @@ func (t backfillTable) tried(w io.Writer) error {
 		if f.Certainty != "" {
 			verdict += ", " + string(f.Certainty)
 		}
-		c.add(text(full(f.ScheduledTime)), t.painted(colour(f.Verdict), verdict), t.deadlineOf(f), text(f.Workflow), t.outcome(f))
+		row := []cell{text(full(f.ScheduledTime)), t.painted(colour(f.Verdict), verdict)}
+		if t.plan {
+			row = append(row, t.deadlineOf(f))
+		}
+		c.add(append(row, text(f.Workflow), t.outcome(f))...)
 	}
 	if len(c.rows) == 0 {
 		return nil
