@@ -246,8 +246,13 @@ func (l *live) alone() Admission {
 			return wait(l.now.Add(pollRun), "concurrencyPolicy %s, and run %s has not ended yet.", policy, run.Name)
 		}
 	}
-	if active := l.CronWorkflow.Status.Active; len(active) > 0 {
-		return wait(l.now.Add(pollRun), "concurrencyPolicy %s, and Argo still has %s in status.active.", policy, active[0])
+	// Argo takes ended runs out of status.active in a pass of its own, and does not while it is away: a run that is seen to
+	// have ended is not active, whatever the status says. One that cannot be seen may be.
+	for _, name := range l.CronWorkflow.Status.Active {
+		i := slices.IndexFunc(l.Runs, func(run auditor.Run) bool { return run.Name == name })
+		if i < 0 || !l.Runs[i].Finished() {
+			return wait(l.now.Add(pollRun), "concurrencyPolicy %s, and Argo still has %s in status.active.", policy, name)
+		}
 	}
 	return pass
 }
