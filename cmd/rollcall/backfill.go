@@ -92,7 +92,7 @@ func (b *recoverOne) run(ctx context.Context, name string) error {
 	if observed.Err != nil {
 		return observed.Err
 	}
-	if what.window.To.IsZero() {
+	if len(what.at) == 0 && what.window.To.IsZero() {
 		what.window.To = e.now
 	}
 	findings, err := b.findings(ctx, e, observed.Input, what)

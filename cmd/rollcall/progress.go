@@ -83,8 +83,8 @@ func (p *progress) line(e backfill.Event) string {
 	case backfill.Retrying:
 		return fmt.Sprintf("%s: again at %s: %v", firing, clock(e.Until), e.Err)
 	case backfill.Finished:
-		if !e.Result.Planned {
-			return ""
+		if !e.Result.Planned || e.Result.Outcome == backfill.Interrupted {
+			return "" // the summary says it once for all
 		}
 		return fmt.Sprintf("%s: %s (%d/%d)", firing, e.Result.Outcome, p.done, p.total)
 	case backfill.Settling:

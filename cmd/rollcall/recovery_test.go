@@ -64,7 +64,7 @@ func TestProgressIsALinePerEventWhereThereIsNoTerminal(t *testing.T) {
 	for _, e := range []backfill.Event{
 		event(backfill.Trying, ""), event(backfill.Waiting, ""), event(backfill.Retrying, ""), event(backfill.Finished, backfill.Created),
 		{Kind: backfill.Finished, Result: backfill.Result{Outcome: backfill.Left}}, // it was never to be recovered
-		event(backfill.Finished, backfill.AlreadyThere), event(backfill.Settling, ""),
+		event(backfill.Finished, backfill.AlreadyThere), event(backfill.Settling, ""), event(backfill.Finished, backfill.Interrupted),
 	} {
 		p.Observe(e)
 	}

@@ -124,7 +124,7 @@ func (t backfillTable) outcome(f RecoveryEntry) cell {
 		return t.painted(green, "already there (by "+f.MadeBy+")")
 	case f.Outcome.Recovered():
 		return t.painted(green, string(f.Outcome))
-	case f.Reason != "":
+	case f.Reason != "" && string(f.Reason) != string(f.Outcome):
 		return t.painted(boldRed, fmt.Sprintf("%s (%s)", f.Outcome, f.Reason))
 	}
 	return t.painted(boldRed, string(f.Outcome))
