@@ -99,11 +99,17 @@ func (w *work) failed(it *item, err error) Sorted {
 	return s
 }
 
+// sort sorts the error of a request. Only a create's can be permanent: what cannot be read or written says nothing about the run.
 func (w *work) sort(err error) Sorted {
 	if errors.Is(err, errOverwritten) {
 		return Sorted{Class: ClassTransient}
 	}
-	return w.Classifier.Classify(err)
+	s := w.Classifier.Classify(err)
+	var f *failure
+	if s.Class == ClassPermanent && errors.As(err, &f) && f.request != requestCreate {
+		s.Class, s.Reason = ClassBlocked, NotAllowed
+	}
+	return s
 }
 
 // retrying counts and tells of a delay before the next try.
@@ -255,6 +261,9 @@ func (w *work) wait(ctx context.Context, it *item, a Admission) (t turn, over bo
 	it.failing = time.Time{}
 	now, until := w.Now(), a.Until
 	if end := it.step.Deadline; !end.IsZero() {
+		if late := tooLate(end, w.Policy, now); late.why != "" {
+			return w.outOfWait(it, late), true, nil
+		}
 		until = earlier(until, end)
 	} else {
 		end := w.progress.Add(w.Timing.WaitFor)
@@ -268,7 +277,18 @@ func (w *work) wait(ctx context.Context, it *item, a Admission) (t turn, over bo
 		it.log.Info("waiting", "until", a.Until, "why", a.Why)
 		w.Observer.Observe(Event{Kind: Waiting, CronWorkflow: w.key, Finding: it.step.Finding, Attempt: it.result.Attempts, Until: a.Until, Why: a.Why})
 	}
-	return turn{}, false, sleep(ctx, until.Sub(now))
+	return turn{}, false, sleep(ctx, max(until.Sub(now), shortestWait))
+}
+
+// shortestWait keeps a mistaken Until from becoming a busy loop.
+const shortestWait = 10 * time.Millisecond
+
+// outOfWait ends an item whose deadline passed while something kept it from being looked at.
+func (w *work) outOfWait(it *item, late refusal) turn {
+	if !it.sent.IsZero() {
+		return w.finish(it, Uncertain, NotSettled, "A create may have been carried out, and that could not be found out in time.")
+	}
+	return w.refused(it, late.admission())
 }
 
 // look reads the CronWorkflow and notices the runs that this plan may have made.

@@ -371,6 +371,10 @@ func TestRunCreatesEachRunOnceWhateverTheAnswer(t *testing.T) {
 			set:    func(c *cluster) { c.fault = always("look", apierrors.NewUnauthorized("Unauthorized")) },
 			missed: []string{"04:40:00", "04:41:00"}, outcomes: []string{"04:40 Blocked/NotAllowed", "04:41 Blocked/NotAllowed"}, incomplete: true,
 		},
+		"the first look gives an answer that makes no sense": {
+			set:    func(c *cluster) { c.fault = always("look", errors.New("the answer cannot be read")) },
+			missed: []string{"04:40:00"}, outcomes: []string{"04:40 Blocked/NotAllowed"}, incomplete: true,
+		},
 		"the CronWorkflow is gone": {
 			set:    func(c *cluster) { c.gone = true },
 			missed: []string{"04:40:00", "04:41:00"}, outcomes: []string{"04:40 Left/Gone", "04:41 Left/Gone"}, incomplete: true,

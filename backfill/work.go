@@ -105,7 +105,8 @@ func (w *work) recover(ctx context.Context) {
 			w.queue = w.queue[1:]
 			continue
 		}
-		if !w.plan.OneAtATime {
+		// Nothing else is created while it is not known whether this one was.
+		if !w.plan.OneAtATime && it.sent.IsZero() {
 			w.queue = append(w.queue[1:], it)
 		}
 		if sleep(ctx, t.again) != nil {
@@ -115,10 +116,14 @@ func (w *work) recover(ctx context.Context) {
 	}
 }
 
-// leaveRest gives all that is still in the queue the same outcome.
+// leaveRest gives all that is still in the queue the same outcome, but for what is not settled.
 func (w *work) leaveRest(outcome Outcome, reason auditor.Reason, why string) turn {
 	for _, it := range w.queue {
-		if it.result.Outcome == "" {
+		switch {
+		case it.result.Outcome != "":
+		case !it.sent.IsZero():
+			w.finish(it, Uncertain, NotSettled, "A create may have been carried out, and that could not be found out.", why)
+		default:
 			w.finish(it, outcome, reason, why)
 		}
 	}
