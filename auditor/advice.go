@@ -67,17 +67,23 @@ func (r *roll) stuck(report Report) string {
 		return ""
 	}
 	var silent int
-	for _, f := range slices.Backward(report.Findings) {
-		if f.Verdict == Pending {
+	restarted := false
+	for _, found := range slices.Backward(report.Findings) {
+		if found.Verdict == Pending {
 			continue
 		}
-		if !f.Verdict.Lost() || f.Cause != Unscheduled {
+		inSilence := found.Cause == Undetermined && r.firing(r.current(), found.ScheduledTime).leadsInSilence()
+		if !found.Verdict.Lost() || found.Cause != Unscheduled && !inSilence {
 			break
 		}
+		restarted = restarted || inSilence
 		silent++
 	}
-	if silent < 2 {
+	switch {
+	case silent < 2:
 		return ""
+	case restarted:
+		return fmt.Sprintf("ScheduleStuck: Argo's controller leads, but has created none of the last %d firings; unless it has only just come back, this schedule is not registered.", silent)
 	}
 	return fmt.Sprintf("ScheduleStuck: Argo's controller is alive, but the last %d firings were not created.", silent)
 }

@@ -26,6 +26,9 @@ func (f *firing) cause() (Cause, []string) {
 	if sentence, alive := f.controllerAlive(); alive {
 		return Unscheduled, []string{sentence}
 	}
+	if f.leadsInSilence() {
+		return Undetermined, []string{fmt.Sprintf("Argo's controller holds its lease, renewed at %s, but has written nothing since before the scheduled time.", stamp(f.in.Controller.Lease.RenewedAt))}
+	}
 	return Undetermined, nil
 }
 
@@ -56,7 +59,8 @@ func (f *firing) sinceLastSuccess() bool {
 }
 
 // controllerDown says whether the controller's signs of life stopped around the firing. A lease alone proves nothing when it is
-// older than a write of the controller: it is left over from a time when leader election was on.
+// older than a write of the controller: it is left over from a time when leader election was on. Nor does one that is held:
+// a controller that comes back under the same identity, as after a restart of its container, keeps the time of acquisition.
 func (f *firing) controllerDown() (string, bool) {
 	before, after := f.signsOfLife()
 	if before.IsZero() || f.withinGrace(after) {
@@ -67,22 +71,20 @@ func (f *firing) controllerDown() (string, bool) {
 		leftOver := len(f.writes) > 0 && f.writes[len(f.writes)-1].After(expires)
 		switch {
 		case leftOver:
-		case expires.Before(f.at):
+		case lease.RenewedAt.Before(f.at) && expires.Before(f.now):
 			return fmt.Sprintf("Argo's controller last renewed its lease at %s and wrote nothing around the scheduled time.", stamp(lease.RenewedAt)), true
-		case lease.AcquiredAt.After(f.at) && !after.IsZero() && after.Before(lease.AcquiredAt):
-			// It wrote between the firing and taking this lease: only the silence around the firing can tell, below.
-		case lease.AcquiredAt.After(f.at):
+		case lease.AcquiredAt.After(f.at) && (after.IsZero() || !after.Before(lease.AcquiredAt)):
 			return fmt.Sprintf("Argo's controller wrote nothing from %s on and took its lease again at %s.", stamp(before), stamp(lease.AcquiredAt)), true
-		default:
-			return "", false // one holder kept it all the time
+		case after.IsZero():
+			return "", false // it leads now, and may only just have come back
 		}
 	}
-	// Without a lease, silence tells only where more than this firing should have caused a write.
-	silentUntil := after
-	if silentUntil.IsZero() {
-		silentUntil = f.now
+	// Otherwise silence tells only where more than this firing should have caused a write.
+	silent := f.now
+	if !after.IsZero() {
+		silent = after.Add(-minGrace) // the firing that broke the silence is accounted for
 	}
-	due, _ := f.epoch.schedule.Firings(before, silentUntil, 2)
+	due, _ := f.epoch.schedule.Firings(before, silent, 2)
 	if len(due) < 2 {
 		return "", false
 	}
@@ -112,8 +114,13 @@ func (f *firing) controllerAlive() (string, bool) {
 	if _, wrote := f.signsOfLife(); f.withinGrace(wrote) {
 		return fmt.Sprintf("Argo's controller was at work (it wrote at %s) but created nothing for it.", stamp(wrote)), true
 	}
-	if lease := f.in.Controller.Lease; lease != nil && !lease.AcquiredAt.After(f.at) && !lease.RenewedAt.Before(f.at) {
-		return fmt.Sprintf("Argo's controller held its lease from %s to %s but created nothing for it.", stamp(lease.AcquiredAt), stamp(lease.RenewedAt)), true
-	}
 	return "", false
+}
+
+// leadsInSilence says whether the controller holds its lease now and has written nothing since before the firing: either it has
+// only just come back, or its schedule is stuck.
+func (f *firing) leadsInSilence() bool {
+	lease := f.in.Controller.Lease
+	before, after := f.signsOfLife()
+	return lease != nil && !before.IsZero() && after.IsZero() && lease.RenewedAt.After(f.at.Add(f.grace)) && !lease.RenewedAt.Add(lease.Duration).Before(f.now)
 }

@@ -383,7 +383,7 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			w.at = clock("04:36:00")
 			w.cron().Status.LastScheduledTime = clock("04:35:00")
 		},
-			outcome{auditor.Missed, "", auditor.Likely, auditor.Unscheduled}},
+			outcome{auditor.Missed, "", auditor.Likely, auditor.Undetermined}},
 		"a limit of 0":            {func(w *world) { w.cron().Retention.Successful = 0 }, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
 		"a limit of 0 for failed": {func(w *world) { w.cron().Retention.Failed = 0 }, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
 		"failed runs are counted on their own": {func(w *world) {
@@ -446,8 +446,24 @@ func TestTheCauseOfAMissIsToldAsFarAsTheEvidenceGoes(t *testing.T) {
 		"the lease was taken again after it": {func(w *world) {
 			w.in.Controller.Lease.AcquiredAt, w.in.Controller.Lease.RenewedAt = clock("04:43:30"), clock("04:44:00")
 		}, auditor.ControllerDown},
-		"one holder kept the lease all the time":    {func(w *world) { w.in.Controller.Lease.RenewedAt = clock("04:44:00") }, auditor.Unscheduled},
-		"a lease that was left over proves nothing": {func(w *world) { w.in.Controller.Lease.RenewedAt = clock("04:10:00") }, auditor.ControllerDown},
+		"the lease was last renewed just before it": {func(w *world) {
+			w.in.Controller.Lease.RenewedAt = clock("04:39:59")
+			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:39:50"))
+		}, auditor.ControllerDown},
+		"the lease was renewed at that very second and then no more":                       {func(w *world) { w.in.Controller.Lease.RenewedAt = clock("04:40:00") }, auditor.Undetermined},
+		"the lease is held, but the holder has written nothing since: stuck, or just back": {func(w *world) { w.in.Controller.Lease.RenewedAt = clock("04:44:00") }, auditor.Undetermined},
+		"the holder of the lease came back under the same identity and writes again": {func(w *world) {
+			w.in.Controller.Lease.RenewedAt = clock("04:44:00")
+			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:43:30"))
+		}, auditor.ControllerDown},
+		"the holder of the lease missed this firing only": {func(w *world) {
+			w.in.Controller.Lease.RenewedAt = clock("04:44:00")
+			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:41:00"))
+		}, auditor.Undetermined},
+		"a lease that was left over proves nothing": {func(w *world) {
+			w.in.Controller.Lease.RenewedAt = clock("04:10:00")
+			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:41:00"))
+		}, auditor.Undetermined},
 		"without a lease, silence over several firings tells": {func(w *world) {
 			w.in.Controller.Lease = nil
 			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:43:00"))
