@@ -24,10 +24,10 @@ func main() {
 	keep := flag.Bool("keep", false, "leave the cluster up at the end, until interrupted")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Stdout, *rollcall, *keep); err != nil {
+	err := run(ctx, os.Stdout, *rollcall, *keep)
+	stop()
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "\ndemo: %v\n", err)
-		stop()
 		os.Exit(1)
 	}
 }

@@ -257,7 +257,7 @@ func (d *demo) show(status int, args ...string) (verdicts, error) {
 	}
 	asJSON := d.command("audit", "-o", "json")
 	stdout, err := asJSON.Output()
-	if exit := (*exec.ExitError)(nil); err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 2) {
+	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 2) {
 		return nil, fmt.Errorf("rollcall audit -o json: %w", err)
 	}
 	if err := json.Unmarshal(stdout, &report); err != nil {
