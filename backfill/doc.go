@@ -2,8 +2,14 @@
 //
 // It decides and acts in separate steps. NewPlan (plan.go) says from an audit's findings and a policy which firings to
 // recover, and why the others are left. Admit (admit.go) looks at the live state just before one create and says: go, wait
-// until a time, or refuse. Both are pure. The Executor (executor.go) carries a plan out through the small interfaces of
-// submitter.go, sorts errors into classes (class.go) and retries with backoff.
+// until a time, or refuse; quiet.go and room.go hold the rules that keep live runs from harm. Both are pure. Classifier
+// (class.go) sorts errors by what helps against them.
+//
+// The Executor (executor.go) carries plans out through the small interfaces of submitter.go: work.go has the queue of one
+// plan, attempt.go one attempt with its retries, create.go the create and what its answer leaves open, status.go what the
+// CronWorkflow's status has to show for a run, and settle.go writes that and watches that it stays. It is level-triggered: each
+// pass begins with a look at the cluster and asks what is missing, so that an interruption at any point is completed by the
+// same plan again. Running twice is worse than not running: in doubt it does not create, and says so.
 //
 // The package knows schedule and auditor, and Kubernetes' error values; no Argo object and no client. internal/argo
 // implements the interfaces against an API server.

@@ -12,8 +12,9 @@ import (
 
 // Executor carries plans out. It is safe for concurrent use, but not for two plans of one CronWorkflow at once.
 type Executor struct {
-	Options
+	options Options
 	metrics *metrics
+	// creates spreads the creates of all CronWorkflows: an API server that just came back is not to be knocked over.
 	creates *rate.Limiter
 }
 
@@ -32,7 +33,7 @@ func NewExecutor(o Options) (*Executor, error) {
 	if o.Observer == nil {
 		o.Observer = nobody{}
 	}
-	return &Executor{Options: o, metrics: m, creates: rate.NewLimiter(rate.Limit(o.CreatesPerSecond), 1)}, nil
+	return &Executor{options: o, metrics: m, creates: rate.NewLimiter(rate.Limit(o.CreatesPerSecond), 1)}, nil
 }
 
 // Run carries out the plan of one CronWorkflow. It returns when every step has its outcome and the status has been watched for
@@ -41,7 +42,7 @@ func NewExecutor(o Options) (*Executor, error) {
 func (e *Executor) Run(ctx context.Context, plan Plan) Report {
 	e.metrics.begin(plan.CronWorkflow)
 	w := newWork(e, plan)
-	if e.DryRun {
+	if e.options.DryRun {
 		w.rehearse(ctx)
 		return w.report
 	}
@@ -53,7 +54,7 @@ func (e *Executor) Run(ctx context.Context, plan Plan) Report {
 // RunAll carries out the plans of several CronWorkflows side by side and reports in the order of the plans.
 func (e *Executor) RunAll(ctx context.Context, plans []Plan) []Report {
 	reports := make([]Report, len(plans))
-	places := make(chan struct{}, e.Parallel)
+	places := make(chan struct{}, e.options.Parallel)
 	var all sync.WaitGroup
 	for i, plan := range plans {
 		all.Go(func() {

@@ -15,7 +15,7 @@ const shortestDeadline = 20 * time.Second
 // Plan is what to do about the findings of one CronWorkflow.
 type Plan struct {
 	CronWorkflow Key
-	// Steps are one per finding, in ascending order of scheduled time.
+	// Steps are one per scheduled time that has a finding, ascending.
 	Steps []Step
 	// Order is the order of creation, after what the CronWorkflow demands.
 	Order Order
@@ -117,6 +117,7 @@ func NewPlan(cw auditor.CronWorkflow, findings []auditor.Finding, policy Policy,
 		plan.Steps = append(plan.Steps, p.step(f))
 	}
 	slices.SortStableFunc(plan.Steps, func(a, b Step) int { return a.Finding.ScheduledTime.Compare(b.Finding.ScheduledTime) })
+	plan.Steps = slices.CompactFunc(plan.Steps, func(a, b Step) bool { return a.Finding.ScheduledTime.Equal(b.Finding.ScheduledTime) })
 	p.supersede(plan.Steps)
 	p.limit(plan.Steps)
 	plan.Warnings = p.warnings(plan)

@@ -29,7 +29,7 @@ func (w *work) rehearse(ctx context.Context) {
 			if s := w.failed(it, err); s.Class == ClassBlocked {
 				w.finish(it, Blocked, s.Reason, fmt.Sprintf("Somebody has to act: %v", err))
 			} else {
-				w.finish(it, GaveUp, auditor.Reason(s.Reason), fmt.Sprintf("It could not be looked at: %v", err))
+				w.finish(it, GaveUp, RetriesEnded, fmt.Sprintf("It could not be looked at: %v", err))
 			}
 		case found && !owns(w.key, run):
 			w.taken(it, run)

@@ -9,19 +9,22 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+	"golang.org/x/time/rate"
 
 	"rollcall.dev/rollcall/auditor"
 )
 
 // work is the carrying out of one plan.
 type work struct {
-	*Executor
-	key    Key
-	plan   Plan
-	log    *slog.Logger
-	report Report
-	queue  []*item
-	items  []*item
+	Options
+	metrics *metrics
+	creates *rate.Limiter
+	key     Key
+	plan    Plan
+	log     *slog.Logger
+	report  Report
+	queue   []*item
+	items   []*item
 	// requeue are the delays between attempts; it starts over whenever a run is made.
 	requeue *backoff.ExponentialBackOff
 	// watched are the scheduled times whose runs may be this plan's; seen are those whose runs were seen to exist.
@@ -54,17 +57,18 @@ type item struct {
 }
 
 func newWork(e *Executor, plan Plan) *work {
-	now := e.Now()
+	o := e.options
+	now := o.Now()
 	w := &work{
-		Executor: e, key: plan.CronWorkflow, plan: plan, progress: now, appends: map[time.Time]int{},
-		log:     e.Log.With("cronworkflow", plan.CronWorkflow.String()),
-		requeue: delays(e.Timing.Requeue, e.Timing.RequeueMax),
+		Options: o, metrics: e.metrics, creates: e.creates, key: plan.CronWorkflow, plan: plan, progress: now, appends: map[time.Time]int{},
+		log:     o.Log.With("cronworkflow", plan.CronWorkflow.String()),
+		requeue: delays(o.Timing.Requeue, o.Timing.RequeueMax),
 		report:  Report{CronWorkflow: plan.CronWorkflow, Results: make([]Result, len(plan.Steps))},
 	}
 	results := map[time.Time]*Result{}
 	for i, s := range plan.Steps {
 		r := &w.report.Results[i]
-		*r = Result{Finding: s.Finding, Planned: s.Recover, Workflow: s.Finding.Workflow}
+		*r = Result{Finding: s.Finding, Planned: s.Recover, Workflow: auditor.WorkflowName(w.key.Name, s.Finding.ScheduledTime)}
 		results[s.Finding.ScheduledTime.UTC()] = r
 		if s.Recover {
 			continue
