@@ -12,7 +12,7 @@ import (
 )
 
 // errOverwritten: what was written to the CronWorkflow ahead of the create did not stay.
-var errOverwritten = errors.New("status.lastScheduledTime was overwritten again and again")
+var errOverwritten = errors.New("what was written to status.lastScheduledTime ahead of the create has been overwritten")
 
 // The requests, as the log names them.
 const (
@@ -165,7 +165,7 @@ func (w *work) outOfTime(it *item, reason auditor.Reason, err error, s Sorted) t
 
 // pass looks, asks for admission, waits for it, and creates. It ends with a turn, or with the error of a request.
 func (w *work) pass(ctx context.Context, it *item) (turn, error) {
-	var intents int
+	promised := false
 	act, release := ctx, func() {}
 	defer func() { release() }()
 	for {
@@ -222,19 +222,18 @@ func (w *work) pass(ctx context.Context, it *item) (turn, error) {
 		}
 		w.begin(it)
 		if needsIntent(look, it.at) {
-			if intents++; intents > MaxRetries {
+			if promised {
 				return turn{}, errOverwritten
 			}
-			if intents == 1 {
-				// From here on the run is promised: an interruption waits for it.
-				act, release = w.pair(ctx)
-			}
+			// From here on an interruption waits for the run.
+			promised = true
+			act, release = w.pair(ctx)
 			if err := w.change(act, look, Change{Intend: it.at, LastScheduledTime: it.at}); err != nil {
 				return turn{}, err
 			}
 			continue
 		}
-		if err := ctx.Err(); err != nil && intents == 0 {
+		if err := ctx.Err(); err != nil && !promised {
 			return turn{}, err
 		}
 		return w.create(ctx, look, it)

@@ -88,8 +88,8 @@ func (w *work) owed(look Look, first ...time.Time) (Change, bool) {
 	return owed(look, w.seen, appendable)
 }
 
-// repair writes what the status lacks of runs that were seen, outside the quiet zone and at most every SettleEvery. Otherwise
-// it stays owed, and hold says until when.
+// repair writes what the status lacks of runs that were seen, outside the quiet zone and, where somebody puts that back again
+// and again, more and more seldom. Otherwise it stays owed, and hold says until when.
 func (w *work) repair(ctx context.Context, look Look) (wrote bool, hold Admission, err error) {
 	change, any := w.owed(look)
 	if !any {
@@ -98,7 +98,7 @@ func (w *work) repair(ctx context.Context, look Look) (wrote bool, hold Admissio
 	}
 	now := w.Now()
 	hold = Quiet(look, w.Policy, now)
-	if again := w.repaired.Add(w.Timing.SettleEvery); hold.Decision != Wait && now.Before(again) {
+	if again := w.repaired.Add(min(w.Timing.SettleEvery<<min(w.repairs, 10), w.Timing.RequeueMax)); hold.Decision != Wait && now.Before(again) {
 		hold = wait(again, "Somebody has put back what was written to its status.")
 	}
 	if hold.Decision == Wait {
@@ -106,6 +106,7 @@ func (w *work) repair(ctx context.Context, look Look) (wrote bool, hold Admissio
 		return false, hold, nil
 	}
 	w.repaired = now
+	w.repairs++
 	if err := w.change(ctx, look, change); err != nil {
 		w.owing = fmt.Errorf("%w: %w", errStatusOwed, err)
 		return false, pass, err

@@ -29,8 +29,10 @@ type work struct {
 	requeue *backoff.ExponentialBackOff
 	// watched are the scheduled times whose runs may be this plan's; seen are those whose runs were seen to exist.
 	watched, seen []time.Time
-	// appends counts how often the run of a scheduled time was appended to status.active; repaired is when the last repair was made.
-	appends  map[time.Time]int
+	// appends counts how often the run of a scheduled time was appended to status.active.
+	appends map[time.Time]int
+	// repairs counts the repairs of the status, repaired is when the last one was made.
+	repairs  int
 	repaired time.Time
 	// progress is when the last run was made or the work began, wrote when something was last written.
 	progress, wrote time.Time
