@@ -247,10 +247,10 @@ func (c *cluster) sent(verb string) (all []request) {
 // writes are the creates and changes in order, written short.
 func (c *cluster) writes() (all []string) {
 	for _, r := range c.requests {
-		switch {
-		case r.verb == "create":
+		switch r.verb {
+		case "create":
 			all = append(all, "create "+clockOf(r.name))
-		case r.verb == "change":
+		case "change":
 			all = append(all, describe(r.change))
 		}
 	}
