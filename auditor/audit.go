@@ -148,6 +148,8 @@ type epoch struct {
 	schedule    schedule.Schedule
 	// known is false before the first known epoch, where the spec that follows is only assumed.
 	known bool
+	// traceless is Epoch.Traceless.
+	traceless bool
 }
 
 func newRoll(in Input, now time.Time, opts Options) (*roll, error) {
@@ -229,7 +231,7 @@ func (r *roll) readEpochs() error {
 		r.epochs = append(r.epochs, epoch{from: cw.CreatedAt, spec: first.Spec})
 	}
 	for _, e := range known {
-		r.epochs = append(r.epochs, epoch{from: later(e.From, cw.CreatedAt), spec: e.Spec, known: true})
+		r.epochs = append(r.epochs, epoch{from: later(e.From, cw.CreatedAt), spec: e.Spec, known: true, traceless: e.Traceless})
 	}
 	for i := range r.epochs {
 		e := &r.epochs[i]
@@ -295,7 +297,7 @@ func (r *roll) runTimes(after, until time.Time) []time.Time {
 	var times []time.Time
 	for _, byName := range []map[string][]Run{r.runs, r.archived} {
 		for name, runs := range byName {
-			t, ok := scheduledTimeOf(r.in.CronWorkflow.Name, name)
+			t, ok := ScheduledTimeOf(r.in.CronWorkflow.Name, name)
 			if ok && r.owns(runs[0]) && t.After(after) && !t.After(until) {
 				times = append(times, t)
 			}
@@ -304,8 +306,9 @@ func (r *roll) runTimes(after, until time.Time) []time.Time {
 	return times
 }
 
-// scheduledTimeOf reads the scheduled time from the name of a run; ok is false for names that Argo's schedule does not give.
-func scheduledTimeOf(cronWorkflow, workflow string) (scheduled time.Time, ok bool) {
+// ScheduledTimeOf reads the scheduled time from the name of a run of the CronWorkflow; ok is false for names that its schedule
+// does not give.
+func ScheduledTimeOf(cronWorkflow, workflow string) (scheduled time.Time, ok bool) {
 	digits, found := strings.CutPrefix(workflow, cronWorkflow+"-")
 	if !found || digits == "" || len(digits) > 11 || strings.Trim(digits, "0123456789") != "" {
 		return time.Time{}, false
@@ -327,7 +330,7 @@ func (r *roll) findNewest() {
 	}
 	for _, byName := range []map[string][]Run{r.runs, r.archived} {
 		for name, runs := range byName {
-			if t, ok := scheduledTimeOf(r.in.CronWorkflow.Name, name); ok && r.owns(runs[0]) {
+			if t, ok := ScheduledTimeOf(r.in.CronWorkflow.Name, name); ok && r.owns(runs[0]) {
 				note(t, runs[0].BackfilledBy == "")
 			}
 		}

@@ -37,6 +37,9 @@ type CronWorkflow struct {
 type Epoch struct {
 	From time.Time
 	Spec Spec
+	// Traceless says that a field may have been removed from the spec since From without leaving a trace, as with Argo's full
+	// CRDs: whoever owned the field in managedFields just loses it.
+	Traceless bool
 }
 
 // Spec is what a CronWorkflow says about when to run.
@@ -69,6 +72,9 @@ type Status struct {
 	LastScheduledTime time.Time
 	// Active are the names of the runs that Argo takes for active.
 	Active []string
+	// Succeeded and Failed are how many runs Argo has counted as ended (3.6 and later; 0 before). Failed includes runs that could
+	// not be created.
+	Succeeded, Failed int64
 	// Stopped says that the phase is Stopped.
 	Stopped bool
 	// SubmissionError and SpecError are the messages of these conditions where they are true.

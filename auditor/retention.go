@@ -48,6 +48,11 @@ func (r *roll) retentionHorizon() horizon {
 	}
 	limit(succeeded, cw.Retention.Successful, "successful", "successfulJobsHistoryLimit")
 	limit(failed, cw.Retention.Failed, "failed", "failedJobsHistoryLimit")
+	// Argo's own counter betrays whatever else deletes runs: its limit alone never leaves fewer than it allows. The counter of
+	// failed runs does not, since it includes those that could not even be created, which is what is looked for here.
+	if left, counted := len(succeeded), cw.Status.Succeeded; left < cw.Retention.Successful && counted > int64(left) {
+		note(r.now, fmt.Sprintf("Argo has counted %d successful runs and would keep %d, but only %d are left: something else deletes them", counted, cw.Retention.Successful, left))
+	}
 	if ttl := cw.Retention.TTL; ttl >= 0 {
 		note(r.now.Add(-ttl), fmt.Sprintf("a ttlStrategy deletes runs %s after they end", ttl))
 	}
@@ -89,6 +94,8 @@ func (f *firing) absence() (Certainty, []string) {
 		said = append(said, fmt.Sprintf("A run of it could have been deleted since: %s.", f.horizon.why))
 	}
 	switch {
+	case newer && retained && !f.ranUnseen() && f.epoch.traceless:
+		return Likely, append(said, "With these CRDs a field can have been removed from the spec without leaving a trace.")
 	case newer && retained && !f.ranUnseen():
 		return Certain, said
 	case newer || retained:

@@ -47,12 +47,18 @@ func (f *firing) ranAt(created time.Time, reason Reason, sentence string) ruling
 // previous firing yet, so the scheduled time is the zero time.
 func (f *firing) ranAsZeroTime() ruling {
 	for _, run := range f.runs[f.in.CronWorkflow.Name+zeroTimeSuffix] {
-		if f.owns(run) && !run.CreatedAt.Before(f.at) && !run.CreatedAt.After(f.at.Add(f.grace)) {
+		if f.owns(run) && !run.CreatedAt.Before(f.at) && !run.CreatedAt.After(f.at.Add(f.grace)) && !f.firedBetween(run.CreatedAt) {
 			return ruling{OnTime, ZeroTimeName, run.CreatedAt, []string{fmt.Sprintf(
 				"Workflow %s was created at %s: Argo registered the schedule anew as it fired and took the scheduled time for the zero time.", run.Name, stamp(run.CreatedAt))}}
 		}
 	}
 	return pass("No run under that name was created within %s after it.", f.grace)
+}
+
+// firedBetween says whether a newer firing was due until t: a run under the zero time's name then is that one's.
+func (f *firing) firedBetween(t time.Time) bool {
+	next, ok := f.epoch.schedule.Next(f.at)
+	return ok && !next.After(t)
 }
 
 // Row 3.
@@ -224,7 +230,29 @@ func (f *firing) forbidden() ruling {
 		return ruling{Unknown, ForbidUnclear, time.Time{}, []string{fmt.Sprintf(
 			"Run %s ended at %s, so shortly before that Argo may still have taken it for active.", justEnded.Name, stamp(justEnded.FinishedAt))}}
 	}
+	if gone := f.blockerGone(); gone != "" {
+		return ruling{Unknown, ForbidUnclear, time.Time{}, []string{gone}}
+	}
 	return pass("No run that Argo counts was active then.")
+}
+
+// blockerGone says why a run that was active at the firing may have been deleted since, without which a rightful skip cannot be
+// told from a miss; empty where none can have been.
+func (f *firing) blockerGone() string {
+	if slices.ContainsFunc(f.in.Coverage, func(s Stretch) bool { return s.covers(f.at, f.now) }) {
+		return ""
+	}
+	if !f.horizon.from.Before(f.at) {
+		return fmt.Sprintf("A run that was active then could have been deleted since: %s.", f.horizon.why)
+	}
+	last := f.in.CronWorkflow.Status.LastScheduledTime
+	if last.IsZero() || !last.Before(f.at) {
+		return ""
+	}
+	if runs := f.runs[WorkflowName(f.in.CronWorkflow.Name, last)]; len(runs) == 0 || !f.owns(runs[0]) {
+		return fmt.Sprintf("The run before it, of %s, is gone: whether it was still active then cannot be told.", stamp(last))
+	}
+	return ""
 }
 
 // activeAsSeen is what was last seen of status.active before the firing, where somebody watched at that time.

@@ -192,6 +192,14 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			w.add(run)
 		}, missed},
 
+		"a run under the zero time's name after a newer firing is that one's": {func(w *world) {
+			w.opts.Grace = 5 * time.Minute
+			w.now = clock("04:45:00")
+			run := created(argoRun("04:40:00"), "04:41:01")
+			run.Name = "tick--62135596800"
+			w.add(run)
+		}, missed},
+
 		// Row 3.
 		"only the archive has it": {func(w *world) { w.in.Archived = []auditor.Run{argoRun("04:40:00")} },
 			outcome{Verdict: auditor.OnTime, Reason: auditor.Archived}},
@@ -346,6 +354,20 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 		}, outcome{auditor.Missed, "", auditor.Certain, auditor.SubmissionError}},
 		"Allow and a run was active": {func(w *world) { w.in.Runs[2].FinishedAt = time.Time{} }, missed},
 
+		"Forbid, and the run before it was deleted": {func(w *world) {
+			w.spec().Policy = auditor.Forbid
+			w.in.Runs = w.in.Runs[:2]
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.ForbidUnclear}},
+		"Forbid, the run before it was deleted, but it was watched": {func(w *world) {
+			w.spec().Policy = auditor.Forbid
+			w.in.Runs = w.in.Runs[:2]
+			w.watched("04:30:00", "04:44:00").Active = []auditor.ActiveSeen{{At: clock("04:39:10"), Runs: 0}}
+		}, missed},
+		"Forbid, and runs are deleted as they end": {func(w *world) {
+			w.spec().Policy = auditor.Forbid
+			w.cron().Retention.Successful = 0
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.ForbidUnclear}},
+
 		// Row 12.
 		"a when expression": {func(w *world) { w.spec().When = "{{= 1 == 1 }}" }, outcome{Verdict: auditor.Unknown, Reason: auditor.WhenUnknown}},
 
@@ -391,6 +413,25 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			run.Name, run.Succeeded = "tick-x7k2p", false
 			w.add(run)
 		}, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
+		"fewer runs are left than Argo counted and would keep": {func(w *world) {
+			w.in.Runs = w.in.Runs[1:]
+			w.cron().Status.Succeeded = 39
+		}, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
+		"fewer are left, and it is not the newest": {func(w *world) {
+			w.at = clock("04:37:00")
+			w.in.Runs = w.in.Runs[1:]
+			w.cron().Status.Succeeded = 39
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.EvidenceGone}},
+		"as many are left as Argo counted": {func(w *world) {
+			w.cron().Retention.Successful = 5
+			w.cron().Status.Succeeded = 3
+		}, missed},
+		"a field may have been removed from the spec without a trace": {func(w *world) { w.cron().Epochs[0].Traceless = true },
+			outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
+		"a field may have been removed, but it was watched": {func(w *world) {
+			w.cron().Epochs[0].Traceless = true
+			w.watched("04:39:00", "04:44:00")
+		}, missed},
 		"a run being deleted does not count": {func(w *world) {
 			w.cron().Retention.Successful = 1
 			run := created(argoRun("04:39:00"), "04:42:00")

@@ -34,7 +34,7 @@ func (r *roll) findContradictions() contradictions {
 	}
 	for name, runs := range r.runs {
 		run := runs[0]
-		t, ok := scheduledTimeOf(r.in.CronWorkflow.Name, name)
+		t, ok := ScheduledTimeOf(r.in.CronWorkflow.Name, name)
 		if !ok || !r.owns(run) || run.BackfilledBy != "" {
 			continue
 		}

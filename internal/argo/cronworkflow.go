@@ -3,6 +3,7 @@ package argo
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	wfv1 "github.com/argoproj/argo-workflows/v3/pkg/apis/workflow/v1alpha1"
@@ -72,7 +73,7 @@ func toCronWorkflow(w *wireCronWorkflow, decoding error) cronWorkflow {
 	if err != nil {
 		return fail(err)
 	}
-	c.Epochs = []auditor.Epoch{{From: specSince(m, c.CreatedAt), Spec: toSpec(spec)}}
+	c.Epochs = []auditor.Epoch{{From: specSince(m, c.CreatedAt), Spec: toSpec(spec), Traceless: traceless(m)}}
 	c.Status = toStatus(status, m)
 	c.newest = later(c.newest, c.Status.LastScheduledTime)
 	_, used := m.Annotations[annotationLastSchedule]
@@ -141,6 +142,8 @@ func toSpec(spec wfv1.CronWorkflowSpec) auditor.Spec {
 
 func toStatus(status wfv1.CronWorkflowStatus, m wireMeta) auditor.Status {
 	s := auditor.Status{
+		Succeeded: status.Succeeded,
+		Failed:    status.Failed,
 		Stopped:   status.Phase == wfv1.StoppedPhase,
 		WrittenAt: m.writtenAt(),
 		Intended:  parseTime(m.Annotations[annotationIntended]),
@@ -191,6 +194,17 @@ func specSince(m wireMeta, createdAt time.Time) time.Time {
 		return createdAt
 	}
 	return newest
+}
+
+// traceless says whether a field can have been removed from the spec without a trace: where managers own single fields of it,
+// and not the whole, the one that loses a field keeps its old time (seen with Argo's full CRDs).
+func traceless(m wireMeta) bool {
+	for _, f := range m.ManagedFields {
+		if fields := strings.TrimSpace(string(f.Fields.Spec)); fields != "" && fields != "null" && fields != "{}" {
+			return true
+		}
+	}
+	return false
 }
 
 // seconds converts to a duration without running over.
