@@ -123,11 +123,11 @@ func (s *spec) lead(after int64) int64 {
 		reach = 2 * daySeconds
 	}
 	for range 4 { // Africa/Casablanca changes twice in five weeks
-		start, end := time.Unix(after, 0).In(s.Location).ZoneBounds()
+		start, end, _ := stretch(s.Location, after)
 		switch {
-		case !start.IsZero() && start.Unix() >= after-reach:
-			after = start.Unix() - margin
-		case !end.IsZero() && end.Unix() <= after+margin:
+		case start >= after-reach:
+			after = start - margin
+		case end-margin <= after:
 			after -= margin
 		default:
 			return after

@@ -102,9 +102,17 @@ func TestFirings(t *testing.T) {
 			expressions: []string{"0 5 * * SAT"}, zone: "America/Havana", after: "2026-03-05T00:00:00Z", until: "2026-03-15T00:00:00Z", limit: 9,
 			want: []string{"Sat 2026-03-07 05:00 -0500", "Sun 2026-03-08 05:00 -0400", "Sat 2026-03-14 05:00 -0400"},
 		},
-		"Troll: asked within the repeated two hours robfig answers with the past": {
-			expressions: []string{"0 2 * * *"}, zone: "Antarctica/Troll", after: "2026-10-25T01:30:00Z", until: "2026-10-26T12:00:00Z", limit: 9,
-			want: []string{"Sun 2026-10-25 02:00 +0000", "Mon 2026-10-26 02:00 +0000"},
+		"Troll: two hours come twice": {
+			expressions: []string{"0 2 * * *"}, zone: "Antarctica/Troll", after: "2026-10-24T12:00:00Z", until: "2026-10-26T12:00:00Z", limit: 9,
+			want: []string{"Sun 2026-10-25 02:00 +0200", "Sun 2026-10-25 02:00 +0000", "Mon 2026-10-26 02:00 +0000"},
+		},
+		"Córdoba 1991: asked at 23:00, put back to 22:00 an hour ago, robfig answers with the past": {
+			expressions: []string{"0 22 * * *"}, zone: "America/Argentina/Cordoba", after: "1991-03-03T03:00:00Z", until: "1991-03-04T12:00:00Z", limit: 9,
+			want: []string{"Sun 1991-03-03 22:00 -0400"},
+		},
+		"the last day of a leap year, where Go's ZoneBounds is wrong": {
+			expressions: []string{"0 */8 * * *"}, zone: "America/New_York", after: "2028-12-31T00:00:00Z", until: "2029-01-01T12:00:00Z", limit: 9,
+			want: []string{"Sun 2028-12-31 00:00 -0500", "Sun 2028-12-31 08:00 -0500", "Sun 2028-12-31 16:00 -0500", "Mon 2029-01-01 00:00 -0500"},
 		},
 		"robfig gives up after five years: 1900 was no leap year": {
 			expressions: []string{"0 0 29 2 *"}, zone: "UTC", after: "1892-01-01T00:00:00Z", until: "1910-01-01T00:00:00Z", limit: 9,
@@ -182,15 +190,15 @@ func TestContains(t *testing.T) {
 		expression, zone, at string
 		want                 bool
 	}{
-		"a firing":                                   {"0 5 * * *", "Europe/Berlin", "2026-01-01T04:00:00Z", true},
-		"not a second later":                         {"0 5 * * *", "Europe/Berlin", "2026-01-01T04:00:01Z", false},
-		"not a fraction later":                       {"0 5 * * *", "Europe/Berlin", "2026-01-01T04:00:00.1Z", false},
-		"the second of a repeated pair":              {"30 2 * * *", "Europe/Berlin", "2026-10-25T01:30:00Z", true},
-		"not what was skipped":                       {"30 2 * * *", "Europe/Berlin", "2026-03-29T01:30:00Z", false},
-		"not what robfig loses on the way":           {"0 5 * * SUN", "Asia/Beirut", "2026-03-29T02:00:00Z", false},
-		"what robfig strays to":                      {"0 5 * * SAT", "America/Havana", "2026-03-08T09:00:00Z", true},
-		"a month later, what it loses by a slip":     {"0 0 4 * *", "Australia/Lord_Howe", "2026-11-03T13:00:00Z", false},
-		"a firing in the first of two repeated hour": {"0 2 * * *", "Antarctica/Troll", "2026-10-25T00:00:00Z", true},
+		"a firing":                               {"0 5 * * *", "Europe/Berlin", "2026-01-01T04:00:00Z", true},
+		"not a second later":                     {"0 5 * * *", "Europe/Berlin", "2026-01-01T04:00:01Z", false},
+		"not a fraction later":                   {"0 5 * * *", "Europe/Berlin", "2026-01-01T04:00:00.1Z", false},
+		"the second of a repeated pair":          {"30 2 * * *", "Europe/Berlin", "2026-10-25T01:30:00Z", true},
+		"not what was skipped":                   {"30 2 * * *", "Europe/Berlin", "2026-03-29T01:30:00Z", false},
+		"not what robfig loses on the way":       {"0 5 * * SUN", "Asia/Beirut", "2026-03-29T02:00:00Z", false},
+		"what robfig strays to":                  {"0 5 * * SAT", "America/Havana", "2026-03-08T09:00:00Z", true},
+		"a month later, what it loses by a slip": {"0 0 4 * *", "Australia/Lord_Howe", "2026-11-03T13:00:00Z", false},
+		"the first of two firings, hours apart":  {"0 2 * * *", "Antarctica/Troll", "2026-10-25T00:00:00Z", true},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -94,14 +94,14 @@ func (s Schedule) Shifts(after, until time.Time, limit int) []Shift {
 
 func (s *spec) shifts(after, until int64, limit int) []Shift {
 	var out []Shift
-	at := time.Unix(after, 0).In(s.Location)
-	for range maxTransitions {
-		_, end := at.ZoneBounds()
-		if end.IsZero() || end.Unix() > until || len(out) >= limit {
-			break
+	_, at, before := stretch(s.Location, after)
+	for seen := 0; at <= until && seen < maxTransitions && len(out) < limit; {
+		_, end, offset := stretch(s.Location, at)
+		if offset != before {
+			out = append(out, s.shiftsAt(transition{at: at, before: before, after: offset, until: min(end, at+shiftReach)})...)
+			seen++
 		}
-		at = end
-		out = append(out, s.shiftsAt(at)...)
+		at, before = end, offset
 	}
 	return out
 }
@@ -113,24 +113,14 @@ type transition struct {
 	until         int64 // how far its effects are looked for; the next transition at most
 }
 
-// shiftsAt is what the transition at the instant given does:
+// shiftsAt is what a transition does:
 //
 //	the expression names, by arithmetic        robfig fires   it is
 //	a time left out (offset before)            not            Skipped
 //	a time after the transition                not            Skipped, unless its first pass fired
 //	a time that comes twice                    both times     Repeated, unless it is hourly
 //	nothing                                    nevertheless   Stray
-func (s *spec) shiftsAt(at time.Time) []Shift {
-	tr := transition{at: at.Unix(), until: at.Unix() + shiftReach}
-	_, before := at.Add(-time.Second).Zone()
-	_, after := at.Zone()
-	tr.before, tr.after = int64(before), int64(after)
-	if tr.before == tr.after {
-		return nil
-	}
-	if _, end := at.ZoneBounds(); !end.IsZero() {
-		tr.until = min(tr.until, end.Unix())
-	}
+func (s *spec) shiftsAt(tr transition) []Shift {
 	gap, overlap := max(tr.after-tr.before, 0), max(tr.before-tr.after, 0)
 	fired := s.firedAround(tr.at, tr.at-overlap, tr.until)
 

@@ -100,6 +100,45 @@ func TestShiftsKeepToWindowAndLimit(t *testing.T) {
 	}
 }
 
+// Go gives 31 December as the end of what 31 December lies in (golang/go#81583).
+func TestShiftsAreFoundBeyondALeapYear(t *testing.T) {
+	s := mustParse(t, "America/New_York", "30 2 * * *")
+	var got []string
+	for _, shift := range s.Shifts(at(t, "2028-12-31T12:00:00Z"), at(t, "2034-01-01T00:00:00Z"), 9) {
+		got = append(got, shift.LocalTime)
+	}
+	want := []string{"2029-03-11 02:30", "2030-03-10 02:30", "2031-03-09 02:30", "2032-03-14 02:30", "2033-03-13 02:30"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestStretchesFollowOneAnotherAndTheirOffsetsDiffer(t *testing.T) {
+	for _, zone := range zones {
+		loc, err := time.LoadLocation(zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := at(t, "2060-01-01T00:00:00Z").Unix()
+		for x := at(t, "1850-01-01T00:00:00Z").Unix(); x < end; {
+			start, next, offset := stretch(loc, x)
+			_, before, _ := stretch(loc, start)
+			if start > x || next <= x || before != next {
+				t.Fatalf("%s: the stretch around %v is [%v, %v)", zone, time.Unix(x, 0).UTC(), time.Unix(start, 0).UTC(), time.Unix(next, 0).UTC())
+			}
+			if _, east := time.Unix(x, 0).In(loc).Zone(); int64(east) != offset {
+				t.Fatalf("%s: offset %d at %v, want %d", zone, offset, time.Unix(x, 0).UTC(), east)
+			}
+			if next < end {
+				if _, _, other := stretch(loc, next); other == offset && next-start < 20*365*daySeconds {
+					t.Errorf("%s: nothing changes at %v", zone, time.Unix(next, 0).UTC())
+				}
+			}
+			x = next
+		}
+	}
+}
+
 func TestShiftKindsHaveNames(t *testing.T) {
 	for kind, want := range map[ShiftKind]string{Skipped: "Skipped", Repeated: "Repeated", Stray: "Stray", 0: "ShiftKind(0)"} {
 		if got := kind.String(); got != want {
