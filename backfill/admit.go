@@ -55,7 +55,7 @@ const (
 //	status.lastScheduledTime says that it ran                                   refuse StatusOnly
 //	Replace or catch-up latest, and a newer firing ran                          refuse Superseded
 //	the quiet zone around a live firing                                         wait
-//	Allow: MaxParallel recovered runs are unfinished                            wait
+//	MaxParallel recovered runs are unfinished, detached ones included           wait
 //	a stopStrategy: a recovered run is unfinished, or not yet counted by Argo   wait
 //	Forbid, Replace: in no interval would it end before the next live firing    refuse NoRoom
 //	Forbid, Replace: any run that Argo counts is active                         wait
@@ -187,7 +187,7 @@ func (l *live) notSuperseded() Admission {
 	}
 	newer := ranByStatus(l.CronWorkflow.Status)
 	for _, run := range l.Runs {
-		if t, ok := scheduledTimeOf(l.CronWorkflow.Name, run); ok && l.owns(run) {
+		if t, ok := auditor.ScheduledTimeOf(l.CronWorkflow.Name, run.Name); ok && l.owns(run) {
 			newer = later(newer, t)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -202,6 +203,9 @@ func (w *work) pass(ctx context.Context, it *item) (turn, error) {
 				return w.finish(it, Uncertain, NotSettled, fmt.Sprintf("The answer to the create was lost, and no run is found; it is not created again, since it may have run: %s.", why)), nil
 			}
 		}
+		if t, ran := w.ranMeanwhile(look, it, now); ran {
+			return t, nil
+		}
 		switch a := Admit(look, w.key, it.at, w.Policy, now); a.Decision {
 		case Refuse:
 			return w.refused(it, a), nil
@@ -213,7 +217,7 @@ func (w *work) pass(ctx context.Context, it *item) (turn, error) {
 		}
 		if !it.placed {
 			it.placed = true
-			if delay := w.creates.Reserve().Delay(); delay > 0 {
+			if delay := w.spread(); delay > 0 {
 				if err := sleep(ctx, delay); err != nil {
 					return turn{}, err
 				}
@@ -240,6 +244,24 @@ func (w *work) pass(ctx context.Context, it *item) (turn, error) {
 	}
 }
 
+// ranMeanwhile ends an item whose run is not there but may have come and gone since the audit: Argo, back again, starts the newest
+// lost firing itself, and its history limits may delete that run while others are recovered.
+func (w *work) ranMeanwhile(look Look, it *item, now time.Time) (t turn, ran bool) {
+	if slices.ContainsFunc(w.sighted, it.at.Equal) {
+		return w.finish(it, AlreadyThere, "", "Its run was seen during this recovery and has been deleted since."), true
+	}
+	last := ranByStatus(look.CronWorkflow.Status)
+	passed := !last.Before(it.at) && w.plan.LastScheduledTime.Before(it.at)
+	if !passed || slices.ContainsFunc(w.watched, last.Equal) {
+		return turn{}, false
+	}
+	why := mayBeGone(look, w.plan.MadeAt, now)
+	if why == "" {
+		return turn{}, false
+	}
+	return w.finish(it, Uncertain, NotSettled, fmt.Sprintf("Argo has gone past it since the audit, to %s, and may have run it; it is not created, since %s.", stamp(last), why)), true
+}
+
 // needsIntent: under Replace, Argo would terminate a run for which lastScheduledTime has not been moved, so the time moves
 // first. Detached runs too: Argo's look at an outstanding firing ends whatever is active.
 func needsIntent(look Look, at time.Time) bool {
@@ -249,7 +271,10 @@ func needsIntent(look Look, at time.Time) bool {
 
 func (w *work) refused(it *item, a Admission) turn {
 	outcome := Left
-	if it.result.Attempts > 0 {
+	switch {
+	case !it.sent.IsZero():
+		return w.finish(it, Uncertain, NotSettled, "A create may have been carried out, and it is not sent again: "+a.Why)
+	case it.result.Attempts > 0:
 		outcome = GaveUp
 	}
 	return w.finish(it, outcome, a.Reason, a.Why)

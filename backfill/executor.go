@@ -3,6 +3,7 @@ package backfill
 import (
 	"cmp"
 	"context"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -14,8 +15,24 @@ import (
 type Executor struct {
 	options Options
 	metrics *metrics
-	// creates spreads the creates of all CronWorkflows: an API server that just came back is not to be knocked over.
-	creates *rate.Limiter
+	// creates spreads the creates of all CronWorkflows, and namespaces those of each namespace: an API server that just came back
+	// is not to be knocked over, nor is one namespace to hold up the others.
+	creates    *rate.Limiter
+	mu         sync.Mutex
+	namespaces map[string]*rate.Limiter
+}
+
+// spread takes a place among the creates and says how long to wait for it, with jitter.
+func (e *Executor) spread(namespace string) time.Duration {
+	e.mu.Lock()
+	own, ok := e.namespaces[namespace]
+	if !ok {
+		own = rate.NewLimiter(rate.Limit(e.options.CreatesPerSecond/2), 1)
+		e.namespaces[namespace] = own
+	}
+	e.mu.Unlock()
+	delay := max(e.creates.Reserve().Delay(), own.Reserve().Delay())
+	return delay + time.Duration(float64(delay)*jitter*rand.Float64())
 }
 
 // NewExecutor checks the options and registers the counters.
@@ -33,7 +50,7 @@ func NewExecutor(o Options) (*Executor, error) {
 	if o.Observer == nil {
 		o.Observer = nobody{}
 	}
-	return &Executor{options: o, metrics: m, creates: rate.NewLimiter(rate.Limit(o.CreatesPerSecond), 1)}, nil
+	return &Executor{options: o, metrics: m, creates: rate.NewLimiter(rate.Limit(o.CreatesPerSecond), 1), namespaces: map[string]*rate.Limiter{}}, nil
 }
 
 // Run carries out the plan of one CronWorkflow. It returns when every step has its outcome and the status has been watched for

@@ -31,7 +31,7 @@ type Options struct {
 	StopWhenBlocked bool
 	// Parallel is on how many CronWorkflows RunAll works at once; 0 for 4.
 	Parallel int
-	// CreatesPerSecond is the most over all CronWorkflows; 0 for 10.
+	// CreatesPerSecond is the most over all CronWorkflows; 0 for 10. In one namespace it is half of that.
 	CreatesPerSecond float64
 	Timing           Timing
 }

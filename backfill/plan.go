@@ -23,6 +23,16 @@ type Plan struct {
 	OneAtATime bool
 	// Warnings are sentences for the user to read before he agrees.
 	Warnings []string
+	// MadeAt is the time of the audit that the plan rests on, LastScheduledTime what the status said then of Argo's last run.
+	MadeAt, LastScheduledTime time.Time
+}
+
+// OwesStatus says whether Rollcall made a run that the CronWorkflow's status does not show, as after a crash between the two
+// writes: carrying the plan out repairs that, also where nothing is left to recover. Until then Argo may not fire it again.
+func (p Plan) OwesStatus() bool {
+	return slices.ContainsFunc(p.Steps, func(s Step) bool {
+		return s.Finding.Verdict == auditor.Backfilled && s.Finding.ScheduledTime.After(p.LastScheduledTime)
+	})
 }
 
 // Step is what to do about one finding.
@@ -108,7 +118,8 @@ func NewPlan(cw auditor.CronWorkflow, findings []auditor.Finding, policy Policy,
 	plan := Plan{
 		CronWorkflow: Key{Namespace: cw.Namespace, Name: cw.Name, UID: cw.UID},
 		Order:        cmp.Or(policy.Order, OldestFirst),
-		OneAtATime:   policy.oneAtATime(p.spec),
+		MadeAt:       now, LastScheduledTime: ranByStatus(cw.Status),
+		OneAtATime: policy.oneAtATime(p.spec),
 	}
 	if plan.OneAtATime {
 		plan.Order = OldestFirst

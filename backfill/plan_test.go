@@ -270,7 +270,7 @@ func TestPlanNamesTheWayOutOfASuspension(t *testing.T) {
 	cw := minutely(spec(func(s *auditor.Spec) { s.Suspend = true }))
 	got := backfill.NewPlan(cw, missed("04:40:00"), byHand(), at("04:45:00"))
 	want := backfill.Plan{
-		CronWorkflow: key, Order: backfill.OldestFirst,
+		CronWorkflow: key, Order: backfill.OldestFirst, MadeAt: at("04:45:00"), LastScheduledTime: at("04:39:00"),
 		Steps: []backfill.Step{{
 			Finding: finding("04:40:00", auditor.Missed), Reason: auditor.Suspended, Deadline: at("04:50:00"),
 			Why: `The CronWorkflow is suspended: resume it first (argo cron resume tick -n default, or kubectl patch cronworkflow tick -n default --type merge -p '{"spec":{"suspend":false}}').`,

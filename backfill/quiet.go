@@ -2,8 +2,6 @@ package backfill
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"rollcall.dev/rollcall/auditor"
@@ -53,14 +51,4 @@ func (l *live) accounted(firing time.Time) bool {
 	}
 	name := auditor.WorkflowName(l.CronWorkflow.Name, firing)
 	return slices.ContainsFunc(l.Runs, func(run auditor.Run) bool { return run.Name == name && l.owns(run) })
-}
-
-// scheduledTimeOf reads the scheduled time from the name of a run; ok is false for names that Argo's schedule does not give.
-func scheduledTimeOf(cronWorkflow string, run auditor.Run) (scheduled time.Time, ok bool) {
-	seconds, err := strconv.ParseInt(strings.TrimPrefix(run.Name, cronWorkflow+"-"), 10, 64)
-	if err != nil || seconds < 0 {
-		return time.Time{}, false
-	}
-	scheduled = time.Unix(seconds, 0).UTC()
-	return scheduled, auditor.WorkflowName(cronWorkflow, scheduled) == run.Name
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"rollcall.dev/rollcall/auditor"
 )
 
 // settleMost is how long after its time the watch over the status goes on while something is still owed to it.
@@ -50,6 +52,9 @@ func (w *work) record(ctx context.Context, look Look, it *item) error {
 		if again, err := w.look(ctx); err == nil {
 			look = again
 		}
+		if hold := Quiet(look, w.Policy, w.Now()); hold.Decision == Wait {
+			return fmt.Errorf("%s: %w", hold.Why, err) // repair makes up for it after the live firing
+		}
 	}
 }
 
@@ -67,7 +72,7 @@ func (w *work) change(ctx context.Context, look Look, change Change) error {
 	}
 	if change.Append != nil {
 		attrs = append(attrs, "appended", change.Append.Name)
-		if t, ok := scheduledTimeOf(w.key.Name, *change.Append); ok {
+		if t, ok := auditor.ScheduledTimeOf(w.key.Name, change.Append.Name); ok {
 			w.appends[t]++
 		}
 	}
@@ -115,8 +120,13 @@ func (w *work) repair(ctx context.Context, look Look) (wrote bool, hold Admissio
 	return true, pass, nil
 }
 
-// notice sees which of the watched runs exist.
+// notice sees which of the watched runs exist, and which of those that are still to be recovered exist already.
 func (w *work) notice(look Look) {
+	for _, it := range w.queue {
+		if _, ok := runOf(look, w.key, it.at); ok {
+			w.sighted = add(w.sighted, it.at)
+		}
+	}
 	for _, t := range w.watched {
 		if _, ok := runOf(look, w.key, t); ok {
 			w.see(t)

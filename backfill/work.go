@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
-	"golang.org/x/time/rate"
-
 	"rollcall.dev/rollcall/auditor"
 )
 
@@ -18,17 +16,20 @@ import (
 type work struct {
 	Options
 	metrics *metrics
-	creates *rate.Limiter
-	key     Key
-	plan    Plan
-	log     *slog.Logger
-	report  Report
-	queue   []*item
-	items   []*item
+	// spread takes a place among the creates of all CronWorkflows and says how long to wait for it.
+	spread func() time.Duration
+	key    Key
+	plan   Plan
+	log    *slog.Logger
+	report Report
+	queue  []*item
+	items  []*item
 	// requeue are the delays between attempts; it starts over whenever a run is made.
 	requeue *backoff.ExponentialBackOff
 	// watched are the scheduled times whose runs may be this plan's; seen are those whose runs were seen to exist.
 	watched, seen []time.Time
+	// sighted are the scheduled times still to be recovered whose runs, by whoever's hand, were seen to exist at some look.
+	sighted []time.Time
 	// appends counts how often the run of a scheduled time was appended to status.active.
 	appends map[time.Time]int
 	// repairs counts the repairs of the status, repaired is when the last one was made.
@@ -62,7 +63,7 @@ func newWork(e *Executor, plan Plan) *work {
 	o := e.options
 	now := o.Now()
 	w := &work{
-		Options: o, metrics: e.metrics, creates: e.creates, key: plan.CronWorkflow, plan: plan, progress: now, appends: map[time.Time]int{},
+		Options: o, metrics: e.metrics, spread: func() time.Duration { return e.spread(plan.CronWorkflow.Namespace) }, key: plan.CronWorkflow, plan: plan, progress: now, appends: map[time.Time]int{},
 		log:     o.Log.With("cronworkflow", plan.CronWorkflow.String()),
 		requeue: delays(o.Timing.Requeue, o.Timing.RequeueMax),
 		report:  Report{CronWorkflow: plan.CronWorkflow, Results: make([]Result, len(plan.Steps))},
