@@ -44,7 +44,12 @@ func (c *cursor) next(after int64) (int64, bool) {
 	if after >= maxUnix {
 		return 0, false
 	}
-	from := max(after+1, minUnix)
+	at, ok := c.search(max(after+1, minUnix))
+	return at, ok && at <= maxUnix
+}
+
+// search is the first firing at or after from.
+func (c *cursor) search(from int64) (int64, bool) {
 	if at, ok := c.sameDay(from); ok {
 		return at, true
 	}
@@ -60,11 +65,8 @@ func (c *cursor) next(after int64) (int64, bool) {
 	for range maxReturns {
 		t, ok, stuck := robfigNext(c.spec, c.loc, time.Unix(at+1, 0))
 		c.stuck = c.stuck || stuck
-		if at = t.Unix(); !ok || at > maxUnix {
-			return 0, false
-		}
-		if at >= from {
-			return at, true
+		if at = t.Unix(); !ok || at >= from {
+			return at, ok
 		}
 	}
 	// Going round in circles, as the original would for ever.
@@ -75,7 +77,7 @@ func (c *cursor) next(after int64) (int64, bool) {
 	if c.end == math.MaxInt64 {
 		return 0, false
 	}
-	return c.next(c.end - 1)
+	return c.search(c.end)
 }
 
 // Where clocks west of Greenwich are put back by more than an hour (Argentina

@@ -153,6 +153,17 @@ func TestWhatNeverFiresEndsAtOnce(t *testing.T) {
 	}
 }
 
+func TestNothingFiresAfterTheYear9999(t *testing.T) {
+	s := mustParse(t, "America/Havana", "@yearly", "* * * * *")
+	last := at(t, "9999-12-31T23:59:00Z")
+	if next, ok := s.Next(last.Add(-time.Second)); !ok || !next.Equal(last) {
+		t.Errorf("got %v %v, want the last minute", next, ok)
+	}
+	if next, ok := s.Next(last); ok {
+		t.Errorf("got %v", next)
+	}
+}
+
 func TestTimesOutOfAllBoundsAreHarmless(t *testing.T) {
 	s := mustParse(t, "America/Havana", "0 0 * * *", "*/7 3 1 1 0")
 	extremes := []time.Time{

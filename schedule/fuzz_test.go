@@ -19,6 +19,8 @@ func FuzzParse(f *testing.F) {
 		f.Add(e, "Pacific/Apia", int64(1_324_000_000), int64(40*daySeconds))
 	}
 	f.Add("0 5 * * *", "Europe/Berlin ", int64(-62135596800), int64(1))
+	f.Add("0 5 * * *", strings.Repeat("A", 10_000), int64(0), int64(1))
+	f.Add("@yearly", "Asia/Tokyo", int64(253_402_300_798), int64(daySeconds))
 	f.Fuzz(func(t *testing.T, expression, timezone string, from, length int64) {
 		started := time.Now()
 		s, err := Parse([]string{expression, expression}, timezone, nil)

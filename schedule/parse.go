@@ -3,12 +3,14 @@ package schedule
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	// The zone database is compiled in: the container image is empty, and a zone
 	// that cannot be loaded would make every CronWorkflow that names one
 	// unauditable. A database of the system still takes precedence.
 	_ "time/tzdata"
+	"unicode"
 
 	"github.com/robfig/cron/v3"
 )
@@ -98,7 +100,7 @@ func splitZone(full string) (zone, rest string, err error) {
 // the usual mistakes, one after the other; robfig's own words come last.
 func explain(err error, zone, rest, timezone string) error {
 	if _, zoneErr := time.LoadLocation(zone); zoneErr != nil {
-		return fmt.Errorf("unknown timezone %s: use a name of the IANA database, such as Europe/Berlin (%w)", quote(zone), zoneErr)
+		return fmt.Errorf("unknown timezone %s: use a name of the IANA database, such as Europe/Berlin (%s)", quote(zone), clip(zoneErr.Error()))
 	}
 	if timezone != "" && (strings.HasPrefix(rest, "TZ=") || strings.HasPrefix(rest, "CRON_TZ=")) {
 		return fmt.Errorf("the expression names a timezone though spec.timezone is %s: remove one of them (%s)", quote(timezone), clip(err.Error()))
@@ -121,14 +123,20 @@ func explain(err error, zone, rest, timezone string) error {
 	return errors.New(clip(err.Error()))
 }
 
-// A message must stay readable whatever was put into the field.
+// A message must stay readable, and harmless to a terminal, whatever was put
+// into the field.
 const maxQuoted = 120
 
 func clip(s string) string {
-	if len(s) <= maxQuoted {
-		return s
+	if len(s) > maxQuoted {
+		s = s[:maxQuoted] + "…"
 	}
-	return strings.ToValidUTF8(s[:maxQuoted], "") + "…"
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
 }
 
-func quote(s string) string { return fmt.Sprintf("%q", clip(s)) }
+func quote(s string) string { return strconv.Quote(clip(s)) }

@@ -104,9 +104,14 @@ func TestNoExpressionIsAnErrorOfItsOwn(t *testing.T) {
 }
 
 func TestAnErrorStaysReadableWhateverTheExpression(t *testing.T) {
-	_, err := Parse([]string{strings.Repeat("é1,", 100_000)}, "UTC", nil)
-	if err == nil || len(err.Error()) > 1000 {
-		t.Errorf("a message of %d bytes", len(err.Error()))
+	long := strings.Repeat("é1,\x1b[31m", 100_000)
+	for _, c := range []struct{ expression, timezone string }{
+		{long, "UTC"}, {long + " * * * *", "UTC"}, {"@" + long, ""}, {"0 5 * * *", long}, {"TZ=" + long, ""}, {"TZ=UTC * * * * *", long}, {"TZ=" + long + " @daily", "UTC"},
+	} {
+		_, err := Parse([]string{c.expression}, c.timezone, nil)
+		if err == nil || len(err.Error()) > 1000 || strings.Contains(err.Error(), "\x1b") {
+			t.Errorf("%.20q in %.20q: %v", c.expression, c.timezone, err)
+		}
 	}
 }
 

@@ -87,7 +87,7 @@ func (s Schedule) Shifts(after, until time.Time, limit int) []Shift {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Shift) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.LocalTime, b.LocalTime), cmp.Compare(a.Kind, b.Kind))
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.LocalTime, b.LocalTime), cmp.Compare(a.Kind, b.Kind), a.Firing.Compare(b.Firing))
 	})
 	return all[:min(limit, len(all))]
 }
