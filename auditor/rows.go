@@ -206,27 +206,11 @@ func (f *firing) forbidden() ruling {
 		}
 		return skipped("status.active held %d runs from %s on.", seen.Runs, stamp(seen.At))
 	}
-	var justEnded *Run
-	for i := range f.byCreation {
-		run := &f.byCreation[i]
-		if !run.CreatedAt.Before(f.at) {
-			break
-		}
-		began := run.StartedAt
-		if began.IsZero() {
-			began = run.CreatedAt
-		}
-		if run.Name == f.name || !began.Before(f.at) {
-			continue
-		}
-		if !run.Finished() || run.FinishedAt.After(f.at) {
-			return skipped("Run %s was active then: started at %s, %s.", run.Name, stamp(began), ended(*run))
-		}
-		if f.at.Sub(run.FinishedAt) <= forbidLag {
-			justEnded = run
-		}
-	}
-	if justEnded != nil {
+	active, justEnded := f.activeAt(f.at)
+	switch {
+	case active != nil:
+		return skipped("Run %s was active then: started at %s, %s.", active.Name, stamp(active.began()), ended(*active))
+	case justEnded != nil:
 		return ruling{Unknown, ForbidUnclear, time.Time{}, []string{fmt.Sprintf(
 			"Run %s ended at %s, so shortly before that Argo may still have taken it for active.", justEnded.Name, stamp(justEnded.FinishedAt))}}
 	}
@@ -236,11 +220,48 @@ func (f *firing) forbidden() ruling {
 	return pass("No run that Argo counts was active then.")
 }
 
+// activeAt finds a run that Argo counts and that was active at t, or else one that had ended so shortly before that Argo may
+// still have taken it for active; nil where there is none.
+func (r *roll) activeAt(t time.Time) (active, justEnded *Run) {
+	for i := range r.byCreation {
+		run := &r.byCreation[i]
+		if !run.CreatedAt.Before(t) {
+			break
+		}
+		switch {
+		case !run.began().Before(t) || run.Name == WorkflowName(r.in.CronWorkflow.Name, t):
+		case !run.Finished() || run.FinishedAt.After(t):
+			return run, nil
+		case t.Sub(run.FinishedAt) <= forbidLag:
+			justEnded = run
+		}
+	}
+	return nil, justEnded
+}
+
+// began is when the run started, or was created where that is not known.
+func (r Run) began() time.Time {
+	if r.StartedAt.IsZero() {
+		return r.CreatedAt
+	}
+	return r.StartedAt
+}
+
 // blockerGone says why a run that was active at the firing may have been deleted since, without which a rightful skip cannot be
 // told from a miss; empty where none can have been.
 func (f *firing) blockerGone() string {
 	if slices.ContainsFunc(f.in.Coverage, func(s Stretch) bool { return s.covers(f.at, f.now) }) {
 		return ""
+	}
+	// Where the firing before ran, Forbid saw to it that nothing else was active then; that run itself has been looked at above.
+	// Where a run that is still there kept it from running, the same holds for the one before it.
+	for _, before := range slices.Backward(f.epoch.schedule.Last(f.at.Add(-time.Second), 100, f.epoch.from)) {
+		if runs := f.runs[WorkflowName(f.in.CronWorkflow.Name, before)]; len(runs) > 0 && f.owns(runs[0]) {
+			return ""
+		}
+		if active, _ := f.activeAt(before); active == nil {
+			break
+		}
 	}
 	if !f.horizon.from.Before(f.at) {
 		return fmt.Sprintf("A run that was active then could have been deleted since: %s.", f.horizon.why)

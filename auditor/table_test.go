@@ -363,8 +363,13 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			w.in.Runs = w.in.Runs[:2]
 			w.watched("04:30:00", "04:44:00").Active = []auditor.ActiveSeen{{At: clock("04:39:10"), Runs: 0}}
 		}, missed},
+		"Forbid, and runs are deleted as they end, but that of the firing before is there": {func(w *world) {
+			w.spec().Policy = auditor.Forbid
+			w.cron().Retention.Successful = 0
+		}, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
 		"Forbid, and runs are deleted as they end": {func(w *world) {
 			w.spec().Policy = auditor.Forbid
+			w.at = clock("04:41:00")
 			w.cron().Retention.Successful = 0
 		}, outcome{Verdict: auditor.Unknown, Reason: auditor.ForbidUnclear}},
 

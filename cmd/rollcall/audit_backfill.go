@@ -18,11 +18,14 @@ func (a *audit) recover(ctx context.Context, e *evidence, rolls []roll, names []
 	var plans []backfill.Plan
 	result := statusDone
 	for _, roll := range rolls {
-		missed := slices.DeleteFunc(slices.Clone(roll.report.Findings), func(f auditor.Finding) bool { return f.Verdict != auditor.Missed })
-		if len(missed) == 0 {
+		// What was backfilled is in the plan too: a status write that a crash left out is made up for.
+		concerned := slices.DeleteFunc(slices.Clone(roll.report.Findings), func(f auditor.Finding) bool {
+			return f.Verdict != auditor.Missed && f.Verdict != auditor.Backfilled
+		})
+		plan := backfill.NewPlan(roll.CronWorkflow, concerned, policy, e.now)
+		if missed := roll.report.Totals[auditor.Missed]; missed == 0 && (a.recovery.dryRun || !plan.OwesStatus()) {
 			continue
 		}
-		plan := backfill.NewPlan(roll.CronWorkflow, missed, policy, e.now)
 		if refused := r.planned([]backfill.Plan{plan})[0].Refused(); refused != "" {
 			a.warn("error: %s", refused)
 			result = statusFailed
@@ -47,11 +50,7 @@ func (a *audit) recover(ctx context.Context, e *evidence, rolls []roll, names []
 	if err := a.write(report); err != nil {
 		return err
 	}
-	// What it is too late for does not count here: the status says whether what could be recovered was.
-	if a.conclude(report) == statusFailed {
-		result = statusFailed
-	}
-	return result.asError()
+	return result.and(a.conclude(report)).asError()
 }
 
 // carryOut shows the plans, asks, and carries them out.
@@ -60,7 +59,7 @@ func (a *audit) carryOut(ctx context.Context, r *recovery, plans []backfill.Plan
 		if err := r.show(r.planned(plans)); err != nil {
 			return statusFailed, err
 		}
-		if err := r.confirm(plans); err != nil {
+		if err := r.confirm(ctx, plans); err != nil {
 			return statusFailed, err
 		}
 	}

@@ -218,14 +218,14 @@ func (b *recoverOne) recover(ctx context.Context, r *recovery, plan backfill.Pla
 		return errors.New(strings.TrimSuffix(refused, "."))
 	}
 	planned[0].DryRun = b.recovery.dryRun
-	if len(plan.ToRecover()) == 0 {
+	if len(plan.ToRecover()) == 0 && (b.recovery.dryRun || !plan.OwesStatus()) {
 		return b.finish(r, planned)
 	}
-	if !b.recovery.dryRun {
+	if !b.recovery.dryRun && len(plan.ToRecover()) > 0 {
 		if err := r.show(planned); err != nil {
 			return err
 		}
-		if err := r.confirm(plans); err != nil {
+		if err := r.confirm(ctx, plans); err != nil {
 			return err
 		}
 	}
@@ -238,6 +238,9 @@ func (b *recoverOne) recover(ctx context.Context, r *recovery, plan backfill.Pla
 
 // finish writes what became of it and gives the exit status.
 func (b *recoverOne) finish(r *recovery, reports []*report.BackfillReport) error {
+	for _, report := range reports {
+		report.Named = len(b.at) > 0
+	}
 	var err error
 	if b.forPeople() {
 		err = r.show(reports)

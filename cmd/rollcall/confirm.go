@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,18 +12,32 @@ import (
 var errNoTerminal = errors.New("standard input is no terminal to ask on before anything is created: give --yes to go ahead without asking, or --dry-run to look")
 
 // ask asks a question that only "y" or "yes" agrees to. Without a terminal to ask on it refuses.
-func ask(env environment, question string) error {
+func ask(ctx context.Context, env environment, question string) error {
 	if !env.terminal(env.In) {
 		return errNoTerminal
 	}
 	fmt.Fprintf(env.ErrOut, "%s [y/N] ", question)
-	answer, err := bufio.NewReader(env.In).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read the answer: %w", err)
+	type reply struct {
+		answer string
+		err    error
 	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
+	// Reading cannot be interrupted, so an interruption leaves it behind; the process is about to end.
+	replies := make(chan reply, 1)
+	go func() {
+		answer, err := bufio.NewReader(env.In).ReadString('\n')
+		replies <- reply{answer, err}
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(env.ErrOut)
+	case r := <-replies:
+		if r.err != nil && !errors.Is(r.err, io.EOF) {
+			return fmt.Errorf("read the answer: %w", r.err)
+		}
+		switch strings.ToLower(strings.TrimSpace(r.answer)) {
+		case "y", "yes":
+			return nil
+		}
 	}
 	env.warn("nothing was created")
 	return statusLost

@@ -91,12 +91,12 @@ func (r *recovery) planned(plans []backfill.Plan) []*report.BackfillReport {
 }
 
 // confirm asks before anything is created.
-func (r *recovery) confirm(plans []backfill.Plan) error {
+func (r *recovery) confirm(ctx context.Context, plans []backfill.Plan) error {
 	runs := 0
 	for _, p := range plans {
 		runs += len(p.ToRecover())
 	}
-	if r.flags.yes || r.flags.dryRun {
+	if r.flags.yes || r.flags.dryRun || runs == 0 {
 		return nil
 	}
 	whose := fmt.Sprintf("%d CronWorkflows", len(plans))
@@ -107,7 +107,7 @@ func (r *recovery) confirm(plans []backfill.Plan) error {
 	if runs == 1 {
 		what = "1 run"
 	}
-	return ask(r.environment, fmt.Sprintf("Create %s for %s?", what, whose))
+	return ask(ctx, r.environment, fmt.Sprintf("Create %s for %s?", what, whose))
 }
 
 // carryOut does what the plans say, or asks all that there is to ask in a dry run.
@@ -190,7 +190,7 @@ func (r *recovery) conclude(reports []*report.BackfillReport) status {
 		interrupted = interrupted || b.Interrupted
 	}
 	if interrupted {
-		r.warn("interrupted: the same command completes the rest")
+		r.warn("interrupted: the same command completes the rest (with --include Unknown, should the evidence of a firing be gone by then)")
 	}
 	return result
 }

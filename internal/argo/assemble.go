@@ -90,8 +90,10 @@ func (f found) assemble(instanceID string) ([]Observed, []string) {
 	for _, c := range f.chosen {
 		notes = append(notes, c.notes...)
 		c.Retention = complete(c.Retention, f.lifetimeOf(c.template), f.config)
+		own := runs.of(c)
+		c.Served = c.served(own)
 		observed = append(observed, Observed{
-			Input: auditor.Input{CronWorkflow: c.CronWorkflow, Runs: runs.of(c), Controller: controller},
+			Input: auditor.Input{CronWorkflow: c.CronWorkflow, Runs: own, Controller: controller},
 			Err:   c.err,
 		})
 	}

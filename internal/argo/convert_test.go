@@ -47,7 +47,7 @@ func TestCronWorkflowIsConvertedWhole(t *testing.T) {
 			map[string]any{"type": "SpecError", "status": "False", "message": "was bad"},
 		},
 	}, "status")
-	got, snapshot := readOne(t, cron)
+	got, snapshot := readOne(t, cron, workflowObject("another", "another-x7k2p"))
 	want := Observed{Input: auditor.Input{
 		CronWorkflow: auditor.CronWorkflow{
 			Namespace: "default", Name: "tick", UID: "uid-tick", CreatedAt: created,

@@ -3,6 +3,7 @@ package argo
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,8 @@ type cronWorkflow struct {
 	template *templateName
 	// cronLabels are the values of the cron label that its runs carry: its name, and what workflowMetadata puts in its place.
 	cronLabels []string
+	// registered says that Argo's controller has left its last-used-schedule.
+	registered bool
 	// writtenAt and newest as in workflow.
 	writtenAt, newest time.Time
 	// tracked says that the object has managedFields.
@@ -76,8 +79,7 @@ func toCronWorkflow(w *wireCronWorkflow, decoding error) cronWorkflow {
 	c.Epochs = []auditor.Epoch{{From: specSince(m, c.CreatedAt), Spec: toSpec(spec), Traceless: traceless(m)}}
 	c.Status = toStatus(status, m)
 	c.newest = later(c.newest, c.Status.LastScheduledTime)
-	_, used := m.Annotations[annotationLastSchedule]
-	c.Served = used || !c.Status.LastScheduledTime.IsZero()
+	_, c.registered = m.Annotations[annotationLastSchedule]
 	c.Retention, c.template = toRetention(m.Namespace, spec, w.Spec["workflowSpec"])
 	c.Settings, c.notes = toSettings(m)
 	if spec.WorkflowMetadata != nil {
@@ -194,6 +196,14 @@ func specSince(m wireMeta, createdAt time.Time) time.Time {
 		return createdAt
 	}
 	return newest
+}
+
+// served says whether an Argo controller has looked after it. A lastScheduledTime that Rollcall moved to a run of its own does not.
+func (c cronWorkflow) served(runs []auditor.Run) bool {
+	last := c.Status.LastScheduledTime
+	name := auditor.WorkflowName(c.Name, last)
+	ours := c.Status.Intended.Equal(last) || slices.ContainsFunc(runs, func(r auditor.Run) bool { return r.Name == name && r.BackfilledBy != "" })
+	return c.registered || !last.IsZero() && !ours
 }
 
 // traceless says whether a field can have been removed from the spec without a trace: where managers own single fields of it,

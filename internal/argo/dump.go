@@ -316,6 +316,12 @@ func (d *dump) snapshot() (*Snapshot, error) {
 		notes = append(notes, fmt.Sprintf("%d of %d CronWorkflows in the dump have no managedFields (kubectl leaves them out unless told --show-managed-fields): "+
 			"their spec is taken as unchanged since creation.", untracked, len(f.chosen)))
 	}
+	if ran := func(c cronWorkflow) bool { return !c.Status.LastScheduledTime.IsZero() }; len(d.workflows) == 0 && slices.ContainsFunc(f.chosen, ran) {
+		notes = append(notes, "The dump has no Workflow at all, though CronWorkflows in it have run: what became of the runs cannot be told from it (make it with kubectl get cwf,wf,lease).")
+		for i := range f.chosen {
+			f.chosen[i].Retention.Unreadable = "the Workflows (the dump has none)"
+		}
+	}
 	observed, more := f.assemble(d.scope.InstanceID)
 	return &Snapshot{CronWorkflows: observed, Now: d.newest, Notes: append(notes, more...), OutsideInstance: outside}, nil
 }

@@ -229,6 +229,9 @@ func TestOfTwoVersionsTheNewerCounts(t *testing.T) {
 func TestDumpSaysWhatItLacks(t *testing.T) {
 	tracked := cronObject("tock")
 	set(tracked, []any{wrote("kubectl", after(0), map[string]any{"f:spec": map[string]any{}})}, "metadata", "managedFields")
+	ran := cronObject("tock")
+	set(ran, []any{wrote("kubectl", after(0), map[string]any{"f:spec": map[string]any{}})}, "metadata", "managedFields")
+	set(ran, map[string]any{"lastScheduledTime": after(time.Minute)}, "status")
 	config := map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": configName, "namespace": "argo"}}
 	const (
 		noFields = "1 of 2 CronWorkflows in the dump have no managedFields (kubectl leaves them out unless told --show-managed-fields): their spec is taken as unchanged since creation."
@@ -244,6 +247,7 @@ func TestDumpSaysWhatItLacks(t *testing.T) {
 		"names and creations":  {[]map[string]any{tracked, config, {"apiVersion": apiVersion, "kind": "Workflow"}, {"apiVersion": apiVersion, "kind": "Workflow", "metadata": map[string]any{"name": "x-60", "namespace": "default"}}}, []string{"standard input, document 1, line 1, item 3: a Workflow without a name is left out.", "standard input, document 1, line 1, item 4: Workflow default/x-60 has no creationTimestamp; it counts as a run all the same."}},
 		"a usable lease":       {[]map[string]any{tracked, config, {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": map[string]any{"name": leaseName, "namespace": "argo"}, "spec": "x"}}, []string{"standard input, document 1, line 1, item 3: Lease argo/workflow-controller is malformed (json: cannot unmarshal string"}},
 		"a named CronWorkflow": {[]map[string]any{tracked, config, {"apiVersion": apiVersion, "kind": "CronWorkflow"}}, []string{"standard input, document 1, line 1, item 3: a CronWorkflow without a name is left out."}},
+		"Workflows":            {[]map[string]any{ran, config}, []string{"The dump has no Workflow at all, though CronWorkflows in it have run"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := readText(asYAML(t, listOf(c.objects...)), Scope{})

@@ -39,9 +39,11 @@ func (c *Client) Look(ctx context.Context, key backfill.Key) (backfill.Look, err
 		return backfill.Look{}, err
 	}
 	cron.Retention = complete(cron.Retention, c.lifetimeOf(ctx, cron.template), c.controllerSettings(ctx))
+	own := index(found).of(cron)
+	cron.Served = cron.served(own)
 	return backfill.Look{
 		CronWorkflow:    cron.CronWorkflow,
-		Runs:            index(found).of(cron),
+		Runs:            own,
 		ResourceVersion: object.GetResourceVersion(),
 		Object:          &object,
 	}, nil

@@ -77,15 +77,17 @@ func TestLookAtACronWorkflowThatIsGone(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc
 		want   string
+		// gone says that it is to be taken for the absence of this one object.
+		gone bool
 	}{
-		"deleted":            {knowsNo("cronworkflows.argoproj.io", "tick"), `read CronWorkflow default/tick: cronworkflows.argoproj.io "tick" not found`},
-		"deleted, made anew": {says(anew), "CronWorkflow default/tick was deleted and made anew (its UID was uid-tick and is another)"},
-		"with all its kind":  {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "404 page not found", http.StatusNotFound) }, "CRDs are not installed"},
+		"deleted":            {knowsNo("cronworkflows.argoproj.io", "tick"), `read CronWorkflow default/tick: cronworkflows.argoproj.io "tick" not found`, true},
+		"deleted, made anew": {says(anew), "CronWorkflow default/tick was deleted and made anew (its UID was uid-tick and is another)", true},
+		"with all its kind":  {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "404 page not found", http.StatusNotFound) }, "CRDs are not installed", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := newServer(t, map[string][]http.HandlerFunc{"GET " + cronsPath + "/tick": answers(c.answer)}).client(t, Options{}).Look(t.Context(), tick)
-			if !apierrors.IsNotFound(err) || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("error is %v, want it to say %q", err, c.want)
+			if apierrors.IsNotFound(err) != c.gone || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error is %v (not found: %v), want it to say %q (%v)", err, apierrors.IsNotFound(err), c.want, c.gone)
 			}
 		})
 	}

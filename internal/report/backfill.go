@@ -33,6 +33,8 @@ type BackfillReport struct {
 	Error   string          `json:"error,omitempty"`
 	Firings []RecoveryEntry `json:"firings"`
 
+	// Named says that the firings were asked for one by one: whatever their verdict, each is wanted.
+	Named bool `json:"-"`
 	// wanted are the verdicts that were to be recovered.
 	wanted []auditor.Verdict
 }
@@ -131,11 +133,14 @@ func (r *BackfillReport) tries() int {
 
 func (r *BackfillReport) untried() bool { return r.tries() == 0 }
 
-// Lost counts what was to be recovered and has no run yet. What a dry run would create does not count.
+// Lost counts what was to be recovered and has no run yet. What a dry run would create does not count, nor what a newer firing
+// that ran or is recovered makes pointless.
 func (r *BackfillReport) Lost() int {
 	var n int
 	for _, f := range r.Firings {
-		if f.Outcome != Ran && f.Outcome != backfill.WouldCreate && !f.Outcome.Recovered() && slices.Contains(r.wanted, f.Verdict) {
+		wanted := r.Named || slices.Contains(r.wanted, f.Verdict)
+		pointless := f.Outcome == backfill.Left && f.Reason == auditor.Superseded
+		if wanted && !pointless && f.Outcome != Ran && f.Outcome != backfill.WouldCreate && !f.Outcome.Recovered() {
 			n++
 		}
 	}

@@ -45,6 +45,9 @@ func run(ctx context.Context, out io.Writer, rollcall string, keep bool) (err er
 	if failed == nil {
 		d.say("Every expectation held. %s from start to end.", time.Since(d.began).Round(time.Second))
 	}
+	if failed != nil {
+		fmt.Fprintf(out, "\n━━ NOT AS EXPECTED\n%v\n", failed)
+	}
 	if keep {
 		d.note("the cluster stays up until you press Ctrl-C; in another terminal:")
 		fmt.Fprintf(out, "\n  export KUBECONFIG=%s\n  alias kubectl=%s\n  %s audit -A\n", d.cluster.Kubeconfig(cluster.Admin), d.cluster.Kubectl(), rollcall)

@@ -1,0 +1,71 @@
+package argo
+
+import (
+	"strconv"
+	"testing"
+	"time"
+)
+
+func TestOnlyArgosOwnTracesMakeACronWorkflowServed(t *testing.T) {
+	last := func(object map[string]any) {
+		set(object, map[string]any{"lastScheduledTime": after(time.Minute)}, "status")
+	}
+	registered := func(object map[string]any) {
+		set(object, "* * * * *", "metadata", "annotations", annotationLastSchedule)
+	}
+	run := workflowObject("tick", "tick-"+unix(after(time.Minute)))
+	backfilled := workflowObject("tick", "tick-"+unix(after(time.Minute)))
+	set(backfilled, "cli", "metadata", "labels", labelBackfilledBy)
+	for name, c := range map[string]struct {
+		made []func(map[string]any)
+		run  map[string]any
+		want bool
+	}{
+		"nothing":                               {nil, run, false},
+		"a last-used-schedule":                  {[]func(map[string]any){registered}, run, true},
+		"a lastScheduledTime of Argo's":         {[]func(map[string]any){last}, run, true},
+		"a lastScheduledTime of Rollcall's":     {[]func(map[string]any){last}, backfilled, false},
+		"both, the time of Rollcall's":          {[]func(map[string]any){last, registered}, backfilled, true},
+		"a lastScheduledTime whose run is gone": {[]func(map[string]any){last}, workflowObject("tick", "tick-60"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cron := cronObject("tick")
+			for _, make := range c.made {
+				make(cron)
+			}
+			got, _ := readOne(t, cron, c.run)
+			if got.CronWorkflow.Served != c.want {
+				t.Errorf("served is %v", got.CronWorkflow.Served)
+			}
+		})
+	}
+}
+
+func TestAFieldManagerThatOwnsSingleFieldsCanLoseThemWithoutATrace(t *testing.T) {
+	for name, c := range map[string]struct {
+		fields map[string]any
+		want   bool
+	}{
+		"the whole spec, as with the minimal CRDs": {map[string]any{"f:spec": map[string]any{}}, false},
+		"single fields, as with the full ones":     {map[string]any{"f:spec": map[string]any{"f:suspend": map[string]any{}}}, true},
+		"none of it":                               {map[string]any{"f:status": map[string]any{}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cron := cronObject("tick")
+			set(cron, []any{wrote("kubectl", after(0), c.fields)}, "metadata", "managedFields")
+			got, _ := readOne(t, cron, workflowObject("tick", "tick-60"))
+			if traceless := got.CronWorkflow.Epochs[0].Traceless; traceless != c.want {
+				t.Errorf("traceless is %v", traceless)
+			}
+		})
+	}
+}
+
+// unix writes a time in RFC 3339 as seconds since 1970.
+func unix(stamp string) string {
+	at, err := time.Parse(time.RFC3339, stamp)
+	if err != nil {
+		panic(err)
+	}
+	return strconv.FormatInt(at.Unix(), 10)
+}
