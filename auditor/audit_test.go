@@ -200,3 +200,27 @@ func TestExplainOfATimeThatIsNoFiringNamesTheNearest(t *testing.T) {
 		})
 	}
 }
+
+// robfig/cron fires on Sunday, 8 March 2026 at 5:00 in Havana for a Saturday's schedule when asked from the day before, and does
+// not when asked that morning: on the night between the clocks skip midnight.
+func TestAFiringThatDependsOnWhenTheSchedulerWasAskedIsNotCalledMissed(t *testing.T) {
+	w := minuteWorld()
+	w.in.Runs = nil
+	w.cron().Status.LastScheduledTime = time.Time{}
+	w.spec().Schedules, w.spec().Timezone = []string{"0 5 * * SAT"}, "America/Havana"
+	w.cron().CreatedAt = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	w.cron().Epochs[0].From = w.cron().CreatedAt
+	w.now = time.Date(2026, 3, 9, 0, 0, 0, 0, time.UTC)
+	report, err := auditor.Audit(w.in, auditor.Window{From: w.cron().CreatedAt, To: w.now}, w.now, w.opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]auditor.Verdict{}
+	for _, f := range report.Findings {
+		got[f.ScheduledTime.Format("01-02 15:04")] = f.Verdict
+	}
+	want := map[string]auditor.Verdict{"03-07 10:00": auditor.Expired, "03-08 09:00": auditor.Unknown}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

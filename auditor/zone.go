@@ -59,6 +59,11 @@ func (r *roll) findContradictions() contradictions {
 
 // doubt says in a sentence why the firing may not have been due at all; empty when nothing speaks against it.
 func (f *firing) doubt() string {
+	// Around some changes of the clocks (Lord Howe, Beirut, Havana) the scheduler's answer depends on when it is asked, and Argo
+	// asks anew at every event on the object.
+	if next, ok := f.epoch.schedule.Next(f.at.Add(-time.Second)); !ok || !next.Equal(f.at) {
+		return "The clocks change around that time, and whether the schedule names it depends on when Argo last registered it (see rollcall schedule)."
+	}
 	local := f.epoch.spec.Timezone == ""
 	for _, t := range f.contradictions.strays {
 		e, _ := f.epochAt(t)
