@@ -7,8 +7,11 @@ import (
 	"slices"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"rollcall.dev/rollcall/auditor"
 	"rollcall.dev/rollcall/backfill"
@@ -19,6 +22,12 @@ func (c *Client) Create(ctx context.Context, look backfill.Look, run backfill.Ne
 	cron, err := object(look)
 	if err != nil {
 		return auditor.Run{}, err
+	}
+	if _, ok, err := unstructured.NestedMap(cron.Object, "spec", "workflowSpec"); err != nil || !ok {
+		// An empty Workflow would be accepted, and is not what Argo would have made: to Argo the CronWorkflow is malformed.
+		return auditor.Run{}, apierrors.NewInvalid(schema.GroupKind{Group: group, Kind: "CronWorkflow"}, cron.GetName(), field.ErrorList{
+			field.Invalid(field.NewPath("spec", "workflowSpec"), nil, "is no object, so there is nothing to run"),
+		})
 	}
 	workflow := NewWorkflow(cron, run, c.zone)
 	name := objectName{cron.GetNamespace(), workflow.GetName()}

@@ -112,6 +112,23 @@ func TestCreateSendsTheWorkflowOnce(t *testing.T) {
 	}
 }
 
+func TestNothingIsCreatedFromAWorkflowSpecThatIsNone(t *testing.T) {
+	for name, spec := range map[string]any{"a text": "echo", "a list": []any{}, "nothing": nil} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, nil)
+			cron := cronObject("tick")
+			set(cron, spec, "spec", "workflowSpec")
+			_, err := s.client(t, Options{}).Create(t.Context(), lookAt(cron), backfill.NewRun{ScheduledTime: time.Unix(60, 0), By: "cli"})
+			if sorted := (backfill.Classifier{}).Classify(err); !apierrors.IsInvalid(err) || sorted.Class != backfill.ClassPermanent || sorted.Unsettled {
+				t.Errorf("error is %v, sorted as %+v", err, sorted)
+			}
+			if asked := s.asked(); len(asked) != 0 {
+				t.Errorf("the server was asked: %v", asked)
+			}
+		})
+	}
+}
+
 func TestChangeIsOneGuardedPatchOfWhatIsNew(t *testing.T) {
 	at := time.Unix(1795406460, 0) // 2026-11-23T04:01:00Z
 	run := &auditor.Run{Name: "tick-1795406460", UID: "u1", ResourceVersion: "9"}
