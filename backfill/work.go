@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+
 	"rollcall.dev/rollcall/auditor"
 )
 

@@ -30,8 +30,8 @@ func (c *Client) explain(err error, format string, args ...any) error {
 	var unreachable *url.Error
 	switch {
 	case unknownPath(err):
-		// Not in the chain: nobody is to take it for the absence of one object.
-		return fmt.Errorf("%s: %w: %v", what, ErrNotInstalled, err)
+		// The 404 is not in the chain: nobody is to take it for the absence of one object.
+		return fmt.Errorf("%s: %w: %s", what, ErrNotInstalled, err.Error())
 	case apierrors.IsUnauthorized(err):
 		return fmt.Errorf("%s: %w (log in again, or choose another --context or --kubeconfig): %w", what, ErrUnauthorized, err)
 	case apierrors.IsForbidden(err):
