@@ -11,19 +11,16 @@
 // An expression means what cron.ParseStandard makes of it, and firings are what
 // iterating SpecSchedule.Next gives, its peculiarities around zone transitions
 // included: an audit that disagrees with the scheduler it audits raises false
-// alarms. next.go carries a copy of robfig's algorithm, bounded where the
-// original loops for ever, and fast.go a shortcut for the long stretches
-// between transitions in which there is nothing peculiar. The property tests
-// hold both to the original.
+// alarms. Near transitions robfig itself is asked; fast.go has a shortcut for the
+// long stretches between them in which there is nothing peculiar, which the
+// property tests hold to the original.
 //
 // Around a transition robfig's answer may depend on the time it is asked from
-// (Shifts lists what comes of it); so it may in offsets that are no whole
-// minutes, of which the last was given up in 1972. [Schedule.Firings] and [Schedule.Next] start
-// at the very time they are given, as robfig does; [Schedule.Contains] and
+// (Shifts lists what comes of it). [Schedule.Firings] and [Schedule.Next] start at the very time they are given, as robfig does; [Schedule.Contains] and
 // [Schedule.Last] start ahead of any transition that is near.
 //
 // # Bounds
 //
 // Every call ends: robfig gives up after five years without a firing, firings
-// lie in the years 1 to 9999, and what returns a list takes a limit.
+// lie in the years 2015 to 9999, and what returns a list takes a limit.
 package schedule

@@ -7,10 +7,12 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-// Firings are handled as Unix seconds; these bound what can be one. A year of
-// five digits cannot be written in RFC 3339, which is what Kubernetes stores.
+// Firings are handled as Unix seconds; these bound what can be one. No CronWorkflow
+// is older than 2019, and before 2015 there are zones that left out or repeated
+// whole days (Pacific/Apia 2011), across which robfig searches for ever. A year
+// of five digits cannot be written in RFC 3339, which is what Kubernetes stores.
 var (
-	minUnix = time.Time{}.Unix()
+	minUnix = time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
 	maxUnix = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).Unix()
 )
 
@@ -27,7 +29,6 @@ type cursor struct {
 	loc        *time.Location
 	start, end int64 // the stretch is [start, end)
 	offset     int64 // seconds east of UTC in the stretch
-	stuck      bool  // robfig would not have returned
 
 	// midnight is that of the latest firing, in seconds of local time, when the
 	// shortcut found it: the day is known to match. 0 when there is none.
@@ -61,30 +62,14 @@ func (c *cursor) search(from int64) (int64, bool) {
 		}
 		return at, verdict == found
 	}
-	at := from - 1
-	for range maxReturns {
-		t, ok, stuck := robfigNext(c.spec, c.loc, time.Unix(at+1, 0))
-		c.stuck = c.stuck || stuck
-		if at = t.Unix(); !ok || at >= from {
-			return at, ok
-		}
-	}
-	// Going round in circles, as the original would for ever.
-	c.stuck = true
-	if at, verdict := firstMatch(c.spec, from, c.offset, c.end-1); verdict == found {
-		return at, true
-	}
-	if c.end == math.MaxInt64 {
+	next := c.spec.Next(time.Unix(from-1, 0).In(c.loc))
+	if next.IsZero() || next.Unix() < from {
+		// Where clocks west of Greenwich are put back by two hours (Argentina 1991)
+		// robfig may answer with the past; iterating it would not end.
 		return 0, false
 	}
-	return c.search(c.end)
+	return next.Unix(), true
 }
-
-// Where clocks west of Greenwich are put back by more than an hour (Argentina
-// 1991, two hours) robfig, asked in the repeated stretch, truncates to the first
-// pass of it and answers with a time in the past. Going on from there leads out
-// again, save where a whole day is repeated (Pacific/Kwajalein 1969).
-const maxReturns = 8
 
 // enter loads the stretch of constant offset around t.
 func (c *cursor) enter(t int64) {

@@ -12,7 +12,7 @@ import (
 // it returns, not with what it leaves out.
 //
 // The result is that of iterating robfig's Next, starting from after, for every
-// expression. @every expressions contribute nothing.
+// expression. @every expressions contribute nothing. Nothing fires before 2015.
 func (s Schedule) Firings(after, until time.Time, limit int) (firings []time.Time, truncated bool) {
 	last := floor(until)
 	m := s.merge(func(*spec) int64 { return floor(after) })
@@ -140,7 +140,7 @@ func (s *spec) lead(after int64) int64 {
 func floor(t time.Time) int64 {
 	// t.Unix() is not defined far outside these years.
 	switch {
-	case t.Year() < 1:
+	case t.Year() < 2014:
 		return minUnix - 1
 	case t.Year() > 9999:
 		return maxUnix

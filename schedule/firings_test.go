@@ -86,14 +86,6 @@ func TestFirings(t *testing.T) {
 			expressions: []string{"0 5 * * *"}, zone: "Australia/Lord_Howe", after: "2026-10-02T00:00:00Z", until: "2026-10-05T00:00:00Z", limit: 9,
 			want: []string{"Sat 2026-10-03 05:00 +1030", "Mon 2026-10-05 05:00 +1100"},
 		},
-		"Apia: 30 December 2011 was left out": {
-			expressions: []string{"0 5 * * *"}, zone: "Pacific/Apia", after: "2011-12-29T00:00:00Z", until: "2012-01-01T00:00:00Z", limit: 9,
-			want: []string{"Thu 2011-12-29 05:00 -1000", "Sat 2011-12-31 05:00 +1400", "Sun 2012-01-01 05:00 +1400"},
-		},
-		"Apia: searching across the day left out, robfig never returns": {
-			expressions: []string{"0 5 1 * *"}, zone: "Pacific/Apia", after: "2011-12-02T00:00:00Z", until: "2012-02-02T00:00:00Z", limit: 9,
-			want: []string{"Sun 2012-01-01 05:00 +1400", "Wed 2012-02-01 05:00 +1400"},
-		},
 		"Beirut: robfig loses the Sunday whose midnight does not exist": {
 			expressions: []string{"0 5 * * SUN"}, zone: "Asia/Beirut", after: "2026-03-20T00:00:00Z", until: "2026-04-06T00:00:00Z", limit: 9,
 			want: []string{"Sun 2026-03-22 05:00 +0200", "Sun 2026-04-05 05:00 +0300"},
@@ -106,17 +98,9 @@ func TestFirings(t *testing.T) {
 			expressions: []string{"0 2 * * *"}, zone: "Antarctica/Troll", after: "2026-10-24T12:00:00Z", until: "2026-10-26T12:00:00Z", limit: 9,
 			want: []string{"Sun 2026-10-25 02:00 +0200", "Sun 2026-10-25 02:00 +0000", "Mon 2026-10-26 02:00 +0000"},
 		},
-		"Córdoba 1991: asked at 23:00, put back to 22:00 an hour ago, robfig answers with the past": {
-			expressions: []string{"0 22 * * *"}, zone: "America/Argentina/Cordoba", after: "1991-03-03T03:00:00Z", until: "1991-03-04T12:00:00Z", limit: 9,
-			want: []string{"Sun 1991-03-03 22:00 -0400"},
-		},
 		"the last day of a leap year, where Go's ZoneBounds is wrong": {
 			expressions: []string{"0 */8 * * *"}, zone: "America/New_York", after: "2028-12-31T00:00:00Z", until: "2029-01-01T12:00:00Z", limit: 9,
 			want: []string{"Sun 2028-12-31 00:00 -0500", "Sun 2028-12-31 08:00 -0500", "Sun 2028-12-31 16:00 -0500", "Mon 2029-01-01 00:00 -0500"},
-		},
-		"robfig gives up after five years: 1900 was no leap year": {
-			expressions: []string{"0 0 29 2 *"}, zone: "UTC", after: "1892-01-01T00:00:00Z", until: "1910-01-01T00:00:00Z", limit: 9,
-			want: []string{"Mon 1892-02-29 00:00 +0000", "Sat 1896-02-29 00:00 +0000"},
 		},
 		"a window of all time has its bounds": {
 			expressions: []string{"0 0 1 1 *"}, zone: "UTC", after: "9997-06-01T00:00:00Z", until: "9999-12-31T23:59:59Z", limit: 9,

@@ -39,7 +39,7 @@ func firstMatch(s *cron.SpecSchedule, from, offset, last int64) (int64, verdict)
 		skip := 1
 		if 1<<uint(month)&s.Month == 0 {
 			skip = length - day + 1
-		} else if dayMatches(s, day, time.Weekday(weekday)) {
+		} else if names(s, day, weekday) {
 			if m, ok := firstMinute(s, minute); ok {
 				at := midnight + int64(m)*60 - offset
 				if at > last {
@@ -59,6 +59,16 @@ func firstMatch(s *cron.SpecSchedule, from, offset, last int64) (int64, verdict)
 			}
 		}
 	}
+}
+
+// names says whether the day fields name the day. Where one of them is a star the
+// other decides; where neither is, either does (crontab(5)).
+func names(s *cron.SpecSchedule, day, weekday int) bool {
+	inMonth, inWeek := s.Dom>>uint(day)&1 == 1, s.Dow>>uint(weekday)&1 == 1
+	if (s.Dom|s.Dow)&starBit == 0 {
+		return inMonth || inWeek
+	}
+	return inMonth && inWeek
 }
 
 // firstMinute is the first minute of the day, from the given one on, that the

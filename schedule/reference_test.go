@@ -79,10 +79,10 @@ func drawExpression(t *rapid.T) string {
 	}, " ")
 }
 
-// drawInstant draws an instant between 1960 and 2045, three times in four
+// drawInstant draws an instant between 2015 and 2045, three times in four
 // within days of a transition of the zone.
 func drawInstant(t *rapid.T, loc *time.Location) time.Time {
-	day := rapid.Int64Range(-3652, 27393).Draw(t, "day")
+	day := rapid.Int64Range(16440, 27393).Draw(t, "day")
 	at := time.Unix(day*daySeconds, 0)
 	if _, end := at.In(loc).ZoneBounds(); !end.IsZero() && rapid.IntRange(0, 3).Draw(t, "anywhere") > 0 {
 		at = end
@@ -95,8 +95,7 @@ func drawInstant(t *rapid.T, loc *time.Location) time.Time {
 }
 
 // robfigs is what iterating robfig's own Next gives for one expression: the
-// firings in (after, until], the first limit+1 of them. It skips the case when
-// that iteration would not end.
+// firings in (after, until], the first limit+1 of them.
 func robfigs(t *rapid.T, expression string, loc *time.Location, after, until time.Time, limit int) []time.Time {
 	parsed, err := cron.ParseStandard(expression)
 	if err != nil {
@@ -108,20 +107,11 @@ func robfigs(t *rapid.T, expression string, loc *time.Location, after, until tim
 	}
 	original.Location = loc
 	var out []time.Time
-	c := newCursor(&spec{Expression: Expression{Location: loc}, cron: original})
-	latest := after
 	for at := after; len(out) <= limit; {
-		c.next(floor(at))
-		if c.stuck {
-			t.Skip("robfig would not return")
-		}
 		if at = original.Next(at); at.IsZero() || at.After(until) {
 			break
 		}
-		if at.After(latest) { // not gone back in time, see maxReturns
-			out = append(out, at.UTC())
-			latest = at
-		}
+		out = append(out, at.UTC())
 	}
 	return out
 }

@@ -83,7 +83,7 @@ func (s Schedule) Shifts(after, until time.Time, limit int) []Shift {
 	var all []Shift
 	for i := range s.specs {
 		if sp := &s.specs[i]; sp.fires() {
-			all = append(all, sp.shifts(floor(after), floor(until), limit)...)
+			all = append(all, sp.shifts(max(floor(after), minUnix), floor(until), limit)...)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Shift) int {
