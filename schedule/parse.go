@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
 	// The zone database is compiled in: the container image is empty, and a zone
 	// that cannot be loaded would make every CronWorkflow that names one
 	// unauditable. A database of the system still takes precedence.
