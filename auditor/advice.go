@@ -10,6 +10,8 @@ const (
 	// shortDeadline is the starting deadline under which a recovery is hardly possible: grace takes up to half of it, a firing's
 	// quiet zone and the retries most of the rest.
 	shortDeadline = time.Minute
+	// newlyCreated is how long a CronWorkflow may be without any trace of a controller.
+	newlyCreated = 2 * time.Minute
 	// argoResync is how often Argo processes a CronWorkflow to which nothing happens; each time restarts the timers of @every.
 	argoResync = 20 * time.Minute
 	// dstHorizon is how far ahead an audit looks for changes of daylight saving time.
@@ -26,12 +28,12 @@ func (r *roll) advice(report Report) []string {
 	if stuck := r.stuck(report); stuck != "" {
 		say("%s", stuck)
 	}
-	if !cw.Served {
+	if !cw.Served && r.now.Sub(cw.CreatedAt) > newlyCreated {
 		say("No Argo controller has looked after it so far: check its namespace and the label workflows.argoproj.io/controller-instanceid against the controller's settings.")
 	}
 	switch deadline := r.deadline(spec); {
 	case deadline == 0:
-		say("It has no startingDeadlineSeconds, so neither Argo nor Rollcall recovers a firing that is lost: set one, 600 for example.")
+		say("It has no startingDeadlineSeconds, so neither Argo nor Rollcall recovers a lost firing by itself: set one, 600 for example.")
 	case deadline < shortDeadline:
 		say("Its starting deadline of %s is hardly long enough to notice a miss and recover it: a minute or more is.", deadline)
 	}

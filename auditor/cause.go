@@ -29,6 +29,9 @@ func (f *firing) cause() (Cause, []string) {
 	if f.leadsInSilence() {
 		return Undetermined, []string{fmt.Sprintf("Argo's controller holds its lease, renewed at %s, but has written nothing since before the scheduled time.", stamp(f.in.Controller.Lease.RenewedAt))}
 	}
+	if held := f.heldLease(); held != "" {
+		return Undetermined, []string{held}
+	}
 	return Undetermined, nil
 }
 
@@ -75,8 +78,8 @@ func (f *firing) controllerDown() (string, bool) {
 			return fmt.Sprintf("Argo's controller last renewed its lease at %s and wrote nothing around the scheduled time.", stamp(lease.RenewedAt)), true
 		case lease.AcquiredAt.After(f.at) && (after.IsZero() || !after.Before(lease.AcquiredAt)):
 			return fmt.Sprintf("Argo's controller wrote nothing from %s on and took its lease again at %s.", stamp(before), stamp(lease.AcquiredAt)), true
-		case after.IsZero():
-			return "", false // it leads now, and may only just have come back
+		default:
+			return "", false // it leads: it may have been there all the time, or have come back
 		}
 	}
 	// Otherwise silence tells only where more than this firing should have caused a write.
@@ -123,4 +126,13 @@ func (f *firing) leadsInSilence() bool {
 	lease := f.in.Controller.Lease
 	before, after := f.signsOfLife()
 	return lease != nil && !before.IsZero() && after.IsZero() && lease.RenewedAt.After(f.at.Add(f.grace)) && !lease.RenewedAt.Add(lease.Duration).Before(f.now)
+}
+
+// heldLease says in a sentence that one identity held the lease over the firing, which does not tell whether it was there.
+func (f *firing) heldLease() string {
+	lease := f.in.Controller.Lease
+	if lease == nil || lease.AcquiredAt.After(f.at) || lease.RenewedAt.Before(f.at) {
+		return ""
+	}
+	return fmt.Sprintf("Argo's controller has held its lease since %s under one name, so it was there, or came back under that name; nothing that was read shows it at work around the scheduled time.", stamp(lease.AcquiredAt))
 }

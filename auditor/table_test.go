@@ -501,7 +501,7 @@ func TestTheCauseOfAMissIsToldAsFarAsTheEvidenceGoes(t *testing.T) {
 		"the holder of the lease came back under the same identity and writes again": {func(w *world) {
 			w.in.Controller.Lease.RenewedAt = clock("04:44:00")
 			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:43:30"))
-		}, auditor.ControllerDown},
+		}, auditor.Undetermined},
 		"the holder of the lease missed this firing only": {func(w *world) {
 			w.in.Controller.Lease.RenewedAt = clock("04:44:00")
 			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:41:00"))

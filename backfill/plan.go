@@ -271,7 +271,7 @@ func (p *planner) warnings(plan Plan) []string {
 	if message := p.cw.Status.SpecError; message != "" {
 		say("Argo finds this CronWorkflow invalid, so the runs may fail at once: %s", message)
 	}
-	if !p.policy.automatic() && p.cw.Settings.CatchUp != "" && p.cw.Settings.CatchUp != auditor.CatchUpAll {
+	if !p.policy.automatic() && p.policy.CatchUp == "" && p.cw.Settings.CatchUp != "" && p.cw.Settings.CatchUp != auditor.CatchUpAll {
 		say("Its annotation rollcall.dev/catch-up: %s holds for automatic recovery only; here all that were named count.", p.cw.Settings.CatchUp)
 	}
 	if p.spec.When != "" {
@@ -282,6 +282,9 @@ func (p *planner) warnings(plan Plan) []string {
 	}
 	if unknown := count(recovered, func(s Step) bool { return s.Finding.Verdict == auditor.Unknown }); unknown > 0 {
 		say("For %d of the %d firings it is unknown whether they ran: they may run a second time.", unknown, len(recovered))
+	}
+	if kept := p.cw.Retention.Successful; !p.policy.Detached && len(recovered) > kept {
+		say("%d runs are more than the %d that Argo keeps (successfulJobsHistoryLimit): it deletes the others as they end, and no later audit can tell of them; --detached keeps them.", len(recovered), kept)
 	}
 	if p.policy.Detached && (p.spec.Policy == auditor.Forbid || p.spec.Policy == auditor.Replace) {
 		say("Detached runs are invisible to concurrencyPolicy %s: live runs start beside them.", p.spec.Policy)

@@ -137,10 +137,16 @@ func (w *work) notice(look Look) {
 // settle watches the status until it has stayed right for SettleFor after the last write: Argo sends no resourceVersion with its
 // own writes and may put an older lastScheduledTime back. A run that turns up late gives its firing another outcome.
 func (w *work) settle(ctx context.Context) {
-	if len(w.watched) > 0 && !w.report.Interrupted {
+	if slices.ContainsFunc(w.watched, w.mayExist) && !w.report.Interrupted {
 		w.watchStatus(ctx)
 	}
 	w.report.StatusError = w.owing
+}
+
+// mayExist says whether a run of this plan's may exist: there is nothing to watch after creates that were all refused.
+func (w *work) mayExist(t time.Time) bool {
+	i := slices.IndexFunc(w.items, func(it *item) bool { return it.at.Equal(t) })
+	return i < 0 || !w.items[i].sent.IsZero() || slices.ContainsFunc(w.seen, t.Equal)
 }
 
 func (w *work) watchStatus(ctx context.Context) {

@@ -22,6 +22,8 @@ func (a *audit) recover(ctx context.Context, e *evidence, rolls []roll, names []
 		concerned := slices.DeleteFunc(slices.Clone(roll.report.Findings), func(f auditor.Finding) bool {
 			return f.Verdict != auditor.Missed && f.Verdict != auditor.Backfilled
 		})
+		// Nobody has named these firings, so what the CronWorkflow itself says of catching up counts.
+		policy.CatchUp = roll.CronWorkflow.Settings.CatchUp
 		plan := backfill.NewPlan(roll.CronWorkflow, concerned, policy, e.now)
 		if missed := roll.report.Totals[auditor.Missed]; missed == 0 && (a.recovery.dryRun || !plan.OwesStatus()) {
 			continue

@@ -80,9 +80,11 @@ var withoutZone = regexp.MustCompile(`^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(:
 
 // parseTime reads RFC 3339 with a zone; flag is who to name when it is not.
 func parseTime(flag, value string) (time.Time, error) {
-	t, err := time.Parse(time.RFC3339, value)
-	if err == nil {
-		return t.UTC(), nil
+	// What this tool prints itself is understood too.
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04Z07:00", "2006-01-02 15:04Z07:00"} {
+		if t, err := time.Parse(layout, value); err == nil {
+			return t.UTC(), nil
+		}
 	}
 	m := withoutZone.FindStringSubmatch(value)
 	if m == nil {

@@ -50,6 +50,9 @@ func (t auditTable) heading(w io.Writer) error {
 	if lost := t.Totals.Lost(); lost > 0 {
 		outcome = t.paint(boldRed, fmt.Sprintf("%d lost", lost))
 	}
+	if t.Totals.Lost() == 0 && t.Totals[auditor.Unknown] > 0 {
+		outcome = "none known to be lost"
+	}
 	if n := t.Totals[auditor.Unknown]; n > 0 {
 		outcome += ", " + t.paint(magenta, fmt.Sprintf("%d unknown", n))
 	}

@@ -107,7 +107,10 @@ func (t backfillTable) tried(w io.Writer) error {
 
 // deadlineOf is how long a firing's starting deadline is ahead.
 func (t backfillTable) deadlineOf(f RecoveryEntry) cell {
-	if f.Deadline.IsZero() {
+	switch {
+	case f.Deadline.IsZero() && !f.Verdict.Lost():
+		return t.painted(dim, "") // an audit gives the deadline of what is lost only
+	case f.Deadline.IsZero():
 		return t.painted(dim, "no deadline")
 	}
 	if left := f.Deadline.Sub(t.GeneratedAt); left > 0 {
