@@ -31,6 +31,8 @@ type CronWorkflow struct {
 	Served bool
 	// Settings are its rollcall.dev annotations.
 	Settings Settings
+	// When judges its when expressions; nil where it has none, or that cannot be done.
+	When Condition
 }
 
 // Epoch is a stretch of time, from From until the next one begins, in which the spec stayed the same.

@@ -241,13 +241,20 @@ func (f *firing) activeAsSeen() (seen ActiveSeen, ok bool) {
 	return seen, ok
 }
 
-// Row 12. Judging the expression for a past time needs what the controller will record; until then an absent run of a
-// conditional CronWorkflow proves nothing.
+// Row 12.
 func (f *firing) conditional() ruling {
-	if f.epoch.spec.When == "" {
+	expression := f.epoch.spec.When
+	if expression == "" {
 		return pass("It has none.")
 	}
-	return ruling{Unknown, WhenUnknown, time.Time{}, []string{"It has a when expression, and what that said at the scheduled time is not known."}}
+	held, err := f.whenHeld()
+	switch {
+	case err != nil:
+		return ruling{Unknown, WhenUnknown, time.Time{}, []string{fmt.Sprintf("Whether its when expression was true at the scheduled time cannot be judged: %v.", err)}}
+	case !held:
+		return ruling{Skipped, When, time.Time{}, []string{fmt.Sprintf("Its when expression was false then: %s", expression)}}
+	}
+	return pass("It was true: %s", expression)
 }
 
 // Row 13.

@@ -51,7 +51,7 @@ func pass(sentence string, args ...any) ruling {
 //	 9  the spec at that time is not known, or it was just edited          Unknown        SpecUnknown
 //	10  suspended or stopped                                               Skipped        Suspended / Stopped
 //	11  Forbid, and another run was active / may have been                 Skipped / Unknown  Forbidden / ForbidUnclear
-//	12  when                                                               Unknown        WhenUnknown
+//	12  when was false / cannot be judged for that time                    Skipped / Unknown  When / WhenUnknown
 //	13  a newer firing ran and makes this one pointless                    Skipped        Superseded
 //	14  a run could have been deleted since                                Unknown        EvidenceGone
 //	15  absent, the starting deadline ahead                                Missed

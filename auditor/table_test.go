@@ -1,6 +1,7 @@
 package auditor_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -78,6 +79,21 @@ func (w *world) watched(from, to string) *auditor.Record {
 		w.in.Record = &auditor.Record{}
 	}
 	return w.in.Record
+}
+
+// when gives the spec a when expression that is judged like this.
+func (w *world) when(judge func(auditor.Moment) (bool, error)) {
+	w.spec().When = "{{= … }}"
+	w.cron().When = condition(judge)
+}
+
+type condition func(auditor.Moment) (bool, error)
+
+func (c condition) Holds(expression string, at auditor.Moment) (bool, error) {
+	if expression != "{{= … }}" {
+		return false, errors.New("this is not the expression of the spec")
+	}
+	return c(at)
 }
 
 // outcome is what the table tests compare.
@@ -348,6 +364,29 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 
 		// Row 12.
 		"a when expression": {func(w *world) { w.spec().When = "{{= 1 == 1 }}" }, outcome{Verdict: auditor.Unknown, Reason: auditor.WhenUnknown}},
+		"a when expression that was true": {func(w *world) {
+			w.when(func(m auditor.Moment) (bool, error) { return true, nil })
+		}, missed},
+		"a when expression that was false": {func(w *world) {
+			w.when(func(m auditor.Moment) (bool, error) { return false, nil })
+		}, outcome{Verdict: auditor.Skipped, Reason: auditor.When}},
+		"a when expression that cannot be judged": {func(w *world) {
+			w.when(func(m auditor.Moment) (bool, error) { return true, errors.New("who knows") })
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.WhenUnknown}},
+		"a when expression is judged for the scheduled time": {func(w *world) {
+			w.when(func(m auditor.Moment) (bool, error) { return m.At.Truncate(time.Minute).Equal(w.at), nil })
+		}, missed},
+		"a when expression is judged in the controller's local time": {func(w *world) {
+			w.opts.ControllerZone = time.FixedZone("far", 5*60*60)
+			w.when(func(m auditor.Moment) (bool, error) { return m.At.Hour() == 9 && m.LastScheduled.Hour() == 9, nil })
+		}, missed},
+		"a when expression that changes while Argo may judge it": {func(w *world) {
+			w.when(func(m auditor.Moment) (bool, error) { return m.At.Second() < 3, nil })
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.WhenUnknown}},
+		"a run beats a when expression that was false": {func(w *world) {
+			w.when(func(m auditor.Moment) (bool, error) { return false, nil })
+			w.add(argoRun("04:40:00"))
+		}, onTime},
 
 		// Row 13.
 		"Replace and a newer firing ran": {func(w *world) {
