@@ -79,6 +79,7 @@ func toCronWorkflow(w *wireCronWorkflow, decoding error) cronWorkflow {
 	c.Served = used || !c.Status.LastScheduledTime.IsZero()
 	c.Retention, c.template = toRetention(m.Namespace, spec, w.Spec["workflowSpec"])
 	c.Settings, c.notes = toSettings(m)
+	c.When = toWhen(m, spec.When, status.Failed, status.Succeeded, c.CreatedAt)
 	if spec.WorkflowMetadata != nil {
 		if label, ok := spec.WorkflowMetadata.Labels[labelCronWorkflow]; ok && label != m.Name {
 			c.cronLabels = append(c.cronLabels, label)
@@ -143,6 +144,8 @@ func toStatus(status wfv1.CronWorkflowStatus, m wireMeta) auditor.Status {
 	s := auditor.Status{
 		Stopped:   status.Phase == wfv1.StoppedPhase,
 		WrittenAt: m.writtenAt(),
+		Succeeded: status.Succeeded,
+		Failed:    status.Failed,
 		Intended:  parseTime(m.Annotations[annotationIntended]),
 	}
 	if t := status.LastScheduledTime; t != nil && t.Year() >= 1970 {
