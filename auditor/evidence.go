@@ -39,6 +39,8 @@ type CronWorkflow struct {
 type Epoch struct {
 	From time.Time
 	Spec Spec
+	// Unknown says that the spec of this stretch is not known: it was edited while nobody watched. Spec is then empty.
+	Unknown bool
 }
 
 // Spec is what a CronWorkflow says about when to run.
@@ -77,6 +79,9 @@ type Status struct {
 	SubmissionError, SpecError string
 	// WrittenAt is when Argo's controller last wrote to the object; zero when not known.
 	WrittenAt time.Time
+	// Succeeded and Failed count the runs that ended so since the creation, and Failed the runs that Argo could not create; 0 before
+	// Argo 3.6.
+	Succeeded, Failed int64
 	// Intended is a scheduled time that Rollcall wrote to LastScheduledTime before it made the run; zero when there is none.
 	Intended time.Time
 }
@@ -155,14 +160,16 @@ type Record struct {
 	Active []ActiveSeen
 	// Errors are the times at which a SubmissionError first showed.
 	Errors []ErrorSeen
-	// Stopped are the times at which the CronWorkflow was seen with phase Stopped.
-	Stopped []time.Time
+	// Stopped are the times at which the CronWorkflow was seen to have the phase Stopped, Resumed those at which it was seen to have
+	// it no more.
+	Stopped, Resumed []time.Time
 	// Unseen are stretches in which Argo counted more finished runs than can be named.
 	Unseen []Stretch
 }
 
 // RecordedRun is a firing that ran.
 type RecordedRun struct {
+	// ScheduledTime is the firing's; CreatedAt is zero where only status.lastScheduledTime told of the run.
 	ScheduledTime, CreatedAt time.Time
 	// Verdict is OnTime, Late or Backfilled.
 	Verdict Verdict
