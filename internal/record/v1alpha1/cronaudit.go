@@ -52,7 +52,7 @@ const (
 	MaxEpochs        = 20
 	MaxSchedules     = 100
 	MaxExpression    = 4096
-	MaxOpen          = 400
+	MaxOpen          = 300
 	MaxNotable       = 50
 	MaxStrip         = 60
 	MaxRuns          = 550
@@ -115,7 +115,7 @@ type CronAuditStatus struct {
 	// Open are the firings that are Missed: lost, and still to be recovered.
 	//
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=400
+	// +kubebuilder:validation:MaxItems=300
 	// +optional
 	Open []Firing `json:"open,omitempty"`
 	// Notable are the last firings that were anything but OnTime or Skipped.
