@@ -11,33 +11,69 @@ import (
 	"rollcall.dev/rollcall/internal/record/v1alpha1"
 )
 
-// The most bytes of JSON that each list of a status takes; of more, the newest are kept. Their sum, and what else is in a
-// CronAudit, stays below v1alpha1.MaxBytes.
+// room is how many bytes of JSON the lists of a status may take together. What else is in a CronAudit, what the API server adds
+// to it included, takes less than 12 KiB, so that the whole stays below v1alpha1.MaxBytes.
+const room = v1alpha1.MaxBytes - 12<<10
+
+// The most that single lists take of the room. It is given out in the order in which StatusOf fills the lists, first to what it
+// would hurt most to forget; only in a record that is at all its bounds at once something is left out for want of room.
 const (
-	epochBytes      = 32 << 10
-	openBytes       = 60 << 10
-	openEvidence    = 10 << 10
-	openErrors      = 16 << 10
-	notableBytes    = 20 << 10
-	recoveryBytes   = 20 << 10
-	recoveryErrors  = 10 << 10
-	submissionBytes = 8 << 10
+	epochBytes    = 24 << 10
+	openBytes     = 60 << 10
+	settleBytes   = 30 << 10
+	recoveryBytes = 30 << 10
+	notableBytes  = 8 << 10
+	errorBytes    = 6 << 10
 )
 
-// newest keeps the end of a list that has at most maxItems items and maxBytes of JSON.
-func newest[T any](items []T, maxItems, maxBytes int) []T {
+// Upper bounds for items that hold nothing but times, numbers and verdicts, each with its comma.
+const (
+	timeSize    = len(`"2026-11-23T12:00:00Z",`)
+	runSize     = len(`{"scheduledTime":"2026-11-23T12:00:00Z","createdAt":"2026-11-23T12:00:00Z","verdict":"Backfilled"},`)
+	activeSize  = len(`{"at":"2026-11-23T12:00:00.000000Z","runs":2147483647},`)
+	stopSize    = len(`{"at":"2026-11-23T12:00:00.000000Z","stopped":false},`)
+	stretchSize = len(`{"from":"2026-11-23T12:00:00.000000Z","to":"2026-11-23T12:00:00.000000Z"},`)
+)
+
+// budget is how many bytes are left.
+type budget int
+
+// take takes n bytes where they are left; it says whether they were.
+func (b *budget) take(n int) bool {
+	if n > int(*b) {
+		return false
+	}
+	*b -= budget(n)
+	return true
+}
+
+// newest keeps the end of a list that has at most maxItems items and, of the room, maxBytes of JSON.
+func newest[T any](left *budget, items []T, maxItems, maxBytes int, size func(*T) int) []T {
+	own := budget(maxBytes)
 	first := len(items)
 	for first > 0 && len(items)-first < maxItems {
-		data, err := json.Marshal(items[first-1])
-		if maxBytes -= len(data) + len(","); err != nil || maxBytes < 0 {
+		n := size(&items[first-1])
+		if int(own) < n || !left.take(n) {
 			break
 		}
+		own.take(n)
 		first--
 	}
 	return items[first:]
 }
 
-// last keeps the end of a list whose items are all small.
+// fixed is the size of items that differ little, measured that of others.
+func fixed[T any](size int) func(*T) int { return func(*T) int { return size } }
+
+func measured[T any](item *T) int {
+	data, err := json.Marshal(item)
+	if err != nil {
+		return v1alpha1.MaxBytes // never kept
+	}
+	return len(data) + len(",")
+}
+
+// last keeps the end of a list.
 func last[T any](items []T, maxItems int) []T { return items[max(0, len(items)-maxItems):] }
 
 // ascending is a copy of a list in the order of the times of its items; those of one time keep theirs. Items without a time

@@ -2,7 +2,6 @@ package record
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"rollcall.dev/rollcall/auditor"
@@ -30,6 +29,9 @@ func StateOf(audit *v1alpha1.CronAudit) (auditor.State, error) {
 		s.Epochs = append(s.Epochs, r.epoch(e, i))
 	}
 	s.Record = r.record(status.Record)
+	s.Coverage = r.stretches(status.Record.Coverage, "coverage")
+	r.check(status.Record.Accounted >= 0, "record.accounted is negative")
+	s.Accounted = status.Record.Accounted
 	for i, f := range status.Open {
 		finding := r.firing(f, "open", i)
 		s.Open = append(s.Open, finding)
@@ -37,7 +39,15 @@ func StateOf(audit *v1alpha1.CronAudit) (auditor.State, error) {
 			s.Record.Recoveries = append(s.Record.Recoveries, r.recovery(v1alpha1.Recovery{ScheduledTime: f.ScheduledTime, Attempts: *f.Recovery}, "open", i))
 		}
 	}
-	slices.SortStableFunc(s.Record.Recoveries, func(a, b auditor.Recovery) int { return a.ScheduledTime.Compare(b.ScheduledTime) })
+	s.Record.Recoveries = ascending(s.Record.Recoveries, func(r auditor.Recovery) time.Time { return r.ScheduledTime })
+	for i, f := range status.Unsettled {
+		s.Unsettled = append(s.Unsettled, r.firing(f, "unsettled", i))
+	}
+	for i, pending := range status.Unconfirmed {
+		at := whole(r.required(pending.Time, "unconfirmed[%d]", i))
+		s.Unsettled = append(s.Unsettled, auditor.Finding{ScheduledTime: at, Workflow: auditor.WorkflowName(audit.Name, at), Verdict: auditor.Pending})
+	}
+	s.Unsettled = ascending(s.Unsettled, scheduledTime)
 	for i, f := range status.Notable {
 		s.Notable = append(s.Notable, r.firing(f, "notable", i))
 	}
@@ -95,13 +105,24 @@ func (r *reader) record(record v1alpha1.Record) auditor.Record {
 	for i, e := range record.SubmissionErrors {
 		out.Errors = append(out.Errors, auditor.ErrorSeen{At: r.required(e.At.Time, "record.submissionErrors[%d].at", i), Message: e.Message})
 	}
-	for i, stopped := range record.Stopped {
-		out.Stopped = append(out.Stopped, r.required(stopped.Time, "record.stopped[%d]", i))
+	for i, stop := range record.Stops {
+		at := r.required(stop.At.Time, "record.stops[%d].at", i)
+		if stop.Stopped {
+			out.Stopped = append(out.Stopped, at)
+		} else {
+			out.Resumed = append(out.Resumed, at)
+		}
 	}
-	for i, u := range record.Unseen {
-		out.Unseen = append(out.Unseen, auditor.Stretch{
-			From: r.required(u.From.Time, "record.unseen[%d].from", i),
-			To:   r.required(u.To.Time, "record.unseen[%d].to", i),
+	out.Unseen = r.stretches(record.Unseen, "unseen")
+	return out
+}
+
+func (r *reader) stretches(all []v1alpha1.Stretch, list string) []auditor.Stretch {
+	var out []auditor.Stretch
+	for i, s := range all {
+		out = append(out, auditor.Stretch{
+			From: r.required(s.From.Time, "record.%s[%d].from", list, i),
+			To:   r.required(s.To.Time, "record.%s[%d].to", list, i),
 		})
 	}
 	return out
@@ -140,6 +161,9 @@ const maxDeadlineSeconds = 9_000_000_000
 
 func (r *reader) epoch(e v1alpha1.SpecEpoch, i int) auditor.Epoch {
 	r.check(e.StartingDeadlineSeconds >= 0 && e.StartingDeadlineSeconds <= maxDeadlineSeconds, "specEpochs[%d].startingDeadlineSeconds: %d is out of range", i, e.StartingDeadlineSeconds)
+	if e.Unknown {
+		return auditor.Epoch{From: r.required(e.From.Time, "specEpochs[%d].from", i), Unknown: true}
+	}
 	policy := auditor.Policy(e.ConcurrencyPolicy)
 	r.check(knownPolicy(policy), "specEpochs[%d].concurrencyPolicy: %q is none", i, e.ConcurrencyPolicy)
 	out := auditor.Epoch{From: r.required(e.From.Time, "specEpochs[%d].from", i), Spec: auditor.Spec{

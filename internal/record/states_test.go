@@ -21,11 +21,14 @@ func states() *rapid.Generator[auditor.State] {
 	return rapid.Custom(func(t *rapid.T) auditor.State {
 		s := auditor.State{
 			UID:            rapid.StringMatching(`[0-9a-f]{8}`).Draw(t, "uid"),
-			AuditedThrough: seconds().Draw(t, "auditedThrough"),
+			AuditedThrough: wholeSeconds().Draw(t, "auditedThrough"),
 			Totals:         map[auditor.Verdict]int64{},
 			Strip:          rapid.SliceOfN(rapid.SampledFrom(auditor.Verdicts()), 0, v1alpha1.MaxStrip).Draw(t, "strip"),
 			Open:           firings(findings(auditor.Missed)).Draw(t, "open"),
+			Unsettled:      unsettled().Draw(t, "unsettled"),
 			Notable:        firings(findings(auditor.Verdicts()...)).Draw(t, "notable"),
+			Coverage:       stretchesFrom(t, "coverage"),
+			Accounted:      rapid.Int64Min(0).Draw(t, "accounted"),
 			Epochs:         epochsFrom().Draw(t, "epochs"),
 		}
 		for _, v := range auditor.Verdicts() {
@@ -35,12 +38,14 @@ func states() *rapid.Generator[auditor.State] {
 		}
 		s.Record = auditor.Record{
 			Runs: firings(rapid.Custom(func(t *rapid.T) auditor.RecordedRun {
-				return auditor.RecordedRun{ScheduledTime: seconds().Draw(t, "scheduled"), CreatedAt: perhaps(seconds()).Draw(t, "created"),
+				return auditor.RecordedRun{ScheduledTime: wholeSeconds().Draw(t, "scheduled"), CreatedAt: perhaps(wholeSeconds()).Draw(t, "created"),
 					Verdict: rapid.SampledFrom([]auditor.Verdict{auditor.OnTime, auditor.Late, auditor.Backfilled}).Draw(t, "verdict")}
 			})).Draw(t, "runs"),
 			Recoveries: firings(recoveries()).Draw(t, "recoveries"),
-			Moved:      sorted(seconds()).Draw(t, "moved"),
+			Moved:      sorted(wholeSeconds()).Draw(t, "moved"),
 			Stopped:    sorted(instants()).Draw(t, "stopped"),
+			Resumed:    sorted(instants()).Draw(t, "resumed"),
+			Unseen:     stretchesFrom(t, "unseen"),
 		}
 		for _, at := range sorted(instants()).Draw(t, "active") {
 			s.Record.Active = append(s.Record.Active, auditor.ActiveSeen{At: at, Runs: rapid.IntRange(0, 50).Draw(t, "runs")})
@@ -48,14 +53,31 @@ func states() *rapid.Generator[auditor.State] {
 		for _, at := range sorted(instants()).Draw(t, "errors") {
 			s.Record.Errors = append(s.Record.Errors, auditor.ErrorSeen{At: at, Message: messages().Draw(t, "message")})
 		}
-		for _, at := range sorted(instants()).Draw(t, "unseen") {
-			s.Record.Unseen = append(s.Record.Unseen, auditor.Stretch{From: at, To: at.Add(time.Duration(rapid.IntRange(0, 1e9).Draw(t, "µs")) * time.Microsecond)})
-		}
 		return s
 	})
 }
 
-func seconds() *rapid.Generator[time.Time] {
+func stretchesFrom(t *rapid.T, label string) []auditor.Stretch {
+	var all []auditor.Stretch
+	for _, from := range sorted(instants()).Draw(t, label) {
+		all = append(all, auditor.Stretch{From: from, To: from.Add(time.Duration(rapid.IntRange(0, 1e9).Draw(t, "µs")) * time.Microsecond)})
+	}
+	return all
+}
+
+// unsettled draws findings without a final verdict: of a Pending one, nothing but that counts.
+func unsettled() *rapid.Generator[[]auditor.Finding] {
+	return rapid.Map(firings(findings(auditor.Skipped, auditor.GaveUp, auditor.Unknown, auditor.Pending)), func(all []auditor.Finding) []auditor.Finding {
+		for i, f := range all {
+			if f.Verdict == auditor.Pending {
+				all[i] = auditor.Finding{ScheduledTime: f.ScheduledTime, Workflow: f.Workflow, Verdict: f.Verdict}
+			}
+		}
+		return all
+	})
+}
+
+func wholeSeconds() *rapid.Generator[time.Time] {
 	return rapid.Map(rapid.IntRange(-1e6, 1e6), func(n int) time.Time { return noon.Add(time.Duration(n) * time.Second) })
 }
 
@@ -80,13 +102,13 @@ func messages() *rapid.Generator[string] {
 
 func findings(verdicts ...auditor.Verdict) *rapid.Generator[auditor.Finding] {
 	return rapid.Custom(func(t *rapid.T) auditor.Finding {
-		at := seconds().Draw(t, "scheduled")
+		at := wholeSeconds().Draw(t, "scheduled")
 		return auditor.Finding{
 			ScheduledTime: at, Workflow: auditor.WorkflowName("tick", at), Verdict: rapid.SampledFrom(verdicts).Draw(t, "verdict"),
 			Reason:    rapid.SampledFrom([]auditor.Reason{"", auditor.NameTaken, auditor.DeadlinePassed}).Draw(t, "reason"),
 			Certainty: rapid.SampledFrom([]auditor.Certainty{"", auditor.Certain, auditor.Likely}).Draw(t, "certainty"),
 			Cause:     rapid.SampledFrom([]auditor.Cause{"", auditor.ControllerDown, auditor.Undetermined}).Draw(t, "cause"),
-			CreatedAt: perhaps(seconds()).Draw(t, "created"), Deadline: perhaps(seconds()).Draw(t, "deadline"),
+			CreatedAt: perhaps(wholeSeconds()).Draw(t, "created"), Deadline: perhaps(wholeSeconds()).Draw(t, "deadline"),
 			Evidence: rapid.SliceOfN(messages(), 0, v1alpha1.MaxEvidence).Draw(t, "evidence"),
 		}
 	})
@@ -95,7 +117,7 @@ func findings(verdicts ...auditor.Verdict) *rapid.Generator[auditor.Finding] {
 func recoveries() *rapid.Generator[auditor.Recovery] {
 	return rapid.Custom(func(t *rapid.T) auditor.Recovery {
 		return auditor.Recovery{
-			ScheduledTime: seconds().Draw(t, "scheduled"), Attempts: rapid.IntRange(0, 9).Draw(t, "attempts"), LastError: messages().Draw(t, "error"),
+			ScheduledTime: wholeSeconds().Draw(t, "scheduled"), Attempts: rapid.IntRange(0, 9).Draw(t, "attempts"), LastError: messages().Draw(t, "error"),
 			Ended: rapid.SampledFrom([]auditor.Reason{"", auditor.Permanent, auditor.NameTaken, auditor.DeadlinePassed, auditor.TooManyMissed}).Draw(t, "ended"),
 		}
 	})
@@ -105,6 +127,10 @@ func epochsFrom() *rapid.Generator[[]auditor.Epoch] {
 	return rapid.Custom(func(t *rapid.T) []auditor.Epoch {
 		var all []auditor.Epoch
 		for _, from := range sorted(instants()).Draw(t, "from") {
+			if rapid.IntRange(0, 4).Draw(t, "unknown") == 0 {
+				all = append(all, auditor.Epoch{From: from, Unknown: true})
+				continue
+			}
 			all = append(all, auditor.Epoch{From: from, Spec: auditor.Spec{
 				Schedules: rapid.SliceOfN(rapid.String(), 0, 3).Draw(t, "schedules"), Timezone: rapid.SampledFrom([]string{"", "Europe/Vienna"}).Draw(t, "zone"),
 				Suspend: rapid.Bool().Draw(t, "suspend"), StopStrategy: rapid.Bool().Draw(t, "stopStrategy"), When: rapid.String().Draw(t, "when"),
@@ -151,6 +177,8 @@ func huge() auditor.State {
 		s.Notable = append(s.Notable, f)
 		f.Reason, f.CreatedAt = "", time.Time{} // as for every firing that is Missed
 		s.Open = append(s.Open, f)
+		f.Verdict, f.Reason = auditor.Skipped, auditor.Superseded
+		s.Unsettled = append(s.Unsettled, f, auditor.Finding{ScheduledTime: at.Truncate(time.Second), Verdict: auditor.Pending})
 		s.Strip = append(s.Strip, auditor.OnTime)
 		s.Epochs = append(s.Epochs, auditor.Epoch{From: at, Spec: auditor.Spec{
 			Schedules: []string{"* * * * *", strings.Repeat("<", 400)}, Timezone: "America/Argentina/ComodRivadavia", Suspend: true, Policy: auditor.Replace,
@@ -164,7 +192,9 @@ func huge() auditor.State {
 		s.Record.Active = append(s.Record.Active, auditor.ActiveSeen{At: at, Runs: 1 << 40})
 		s.Record.Errors = append(s.Record.Errors, auditor.ErrorSeen{At: at, Message: long})
 		s.Record.Stopped = append(s.Record.Stopped, at)
+		s.Record.Resumed = append(s.Record.Resumed, at)
 		s.Record.Unseen = append(s.Record.Unseen, auditor.Stretch{From: at, To: at})
+		s.Coverage = append(s.Coverage, auditor.Stretch{From: at, To: at})
 	}
 	return s
 }

@@ -1,8 +1,9 @@
 package record
 
 import (
+	"maps"
+	"slices"
 	"time"
-	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -12,28 +13,34 @@ import (
 
 // StatusOf is the state as the status of a CronAudit, without conditions, revision and writer. It shares no memory with s.
 //
-// What later verdicts rest on comes back unchanged from StateOf but for this: scheduled times, deadlines and times of creation
-// are cut to seconds, other times to microseconds, lists are put in ascending order, texts are shortened, and of lists over the
-// bounds of package v1alpha1 the newest items stay. An epoch whose spec is too long for the schema is left out together with
-// those before it, so that no spec is ever taken to have been in effect longer than it was.
+// What later verdicts rest on comes back unchanged from StateOf but for this:
+//   - scheduled times, deadlines and times of creation are cut to seconds, other times to microseconds; lists are put in ascending
+//     order;
+//   - of an unsettled Pending firing, which is judged again, only the scheduled time is kept;
+//   - texts are shortened, and left out of the oldest firings where they take too much room;
+//   - of lists over the bounds of package v1alpha1 the newest items stay. Where that would make something look surer than it is,
+//     it is widened instead: the oldest stretches in which runs went unseen become one, and a spec that is too long becomes a
+//     stretch in which the spec is not known.
 func StatusOf(s auditor.State) v1alpha1.CronAuditStatus {
+	left := budget(room)
 	strip := strip(last(s.Strip, v1alpha1.MaxStrip))
 	status := v1alpha1.CronAuditStatus{
 		ObservedUID:    s.UID,
 		AuditedThrough: second(s.AuditedThrough),
 		Totals:         totalsOf(s.Totals),
 		Strip:          strip,
-		SpecEpochs:     epochs(s.Epochs),
-		Notable:        notable(s.Notable),
 	}
-	recoveries := map[int64]v1alpha1.Recovery{}
-	for _, r := range ascending(s.Record.Recoveries, func(r auditor.Recovery) time.Time { return r.ScheduledTime }) {
-		recoveries[r.ScheduledTime.Unix()] = v1alpha1.Recovery{ScheduledTime: second(r.ScheduledTime), Attempts: v1alpha1.Attempts{
-			Attempts: int64(min(max(r.Attempts, 0), maxCount)), LastError: text(r.LastError, v1alpha1.MaxErrorBytes), Ended: word(string(r.Ended)),
-		}}
-	}
-	status.Open = open(s.Open, recoveries)
-	status.Record = recordOf(s.Record, recoveries)
+	pending, unsettled := split(s.Unsettled)
+	recoveries := recoveriesOf(s.Record.Recoveries)
+
+	status.SpecEpochs = newest(&left, epochs(s.Epochs), v1alpha1.MaxEpochs, epochBytes, measured)
+	status.Open = newest(&left, open(s.Open, recoveries), v1alpha1.MaxOpen, openBytes, measured)
+	status.Unconfirmed = newest(&left, seconds(pending), v1alpha1.MaxUnconfirmed, room, fixed[metav1.Time](timeSize))
+	status.Unsettled = newest(&left, firingsOf(unsettled), v1alpha1.MaxUnsettled, settleBytes, measured)
+	status.Notable = newest(&left, notable(s.Notable), v1alpha1.MaxNotable, notableBytes, measured)
+	status.Record = recordOf(s, recoveries, &left)
+	say(&status, s, &left)
+
 	status.Summary = v1alpha1.Summary{
 		Missed: int32(len(status.Open)),
 		Lost:   status.Totals.Expired + status.Totals.GaveUp,
@@ -48,39 +55,56 @@ func StatusOf(s auditor.State) v1alpha1.CronAuditStatus {
 // maxCount is the most that a count of attempts or runs is written as.
 const maxCount = 1<<31 - 1
 
-// open takes the recoveries of open firings out of recoveries.
-func open(findings []auditor.Finding, recoveries map[int64]v1alpha1.Recovery) []v1alpha1.Firing {
-	findings = ascending(findings, func(f auditor.Finding) time.Time { return f.ScheduledTime })
-	findings = last(findings, v1alpha1.MaxOpen)
-	firings := make([]v1alpha1.Firing, len(findings))
-	evidence, errors := openEvidence, openErrors
-	for i := len(findings) - 1; i >= 0; i-- {
-		f := firing(findings[i])
-		if evidence -= evidenceSize(f); evidence < 0 {
-			f.Evidence = nil
+func count(n int) int64 { return int64(min(max(n, 0), maxCount)) }
+
+// split takes apart what is not confirmed, by scheduled time, and what has a verdict.
+func split(unsettled []auditor.Finding) (pending []time.Time, others []auditor.Finding) {
+	for _, f := range unsettled {
+		if f.Verdict == auditor.Pending {
+			pending = append(pending, f.ScheduledTime)
+		} else {
+			others = append(others, f)
 		}
-		at := f.ScheduledTime.Unix()
-		if r, ok := recoveries[at]; ok {
-			delete(recoveries, at)
-			f.Recovery = &r.Attempts
-			if errors -= quoted(r.LastError); errors < 0 {
-				f.Recovery.LastError = ""
-			}
-		}
-		firings[i] = f
 	}
-	return newest(firings, v1alpha1.MaxOpen, openBytes+openEvidence+openErrors)
+	return pending, others
 }
 
-func notable(findings []auditor.Finding) []v1alpha1.Firing {
-	var firings []v1alpha1.Firing
-	for _, f := range last(findings, v1alpha1.MaxNotable) {
-		if writable(f.ScheduledTime) {
-			firings = append(firings, firing(f))
+// recoveriesOf are the recoveries by scheduled time, without what their last attempts ended with.
+func recoveriesOf(recoveries []auditor.Recovery) map[int64]v1alpha1.Recovery {
+	all := make(map[int64]v1alpha1.Recovery, len(recoveries))
+	for _, r := range recoveries {
+		if writable(r.ScheduledTime) {
+			all[r.ScheduledTime.Unix()] = v1alpha1.Recovery{
+				ScheduledTime: second(r.ScheduledTime), Attempts: v1alpha1.Attempts{Attempts: count(r.Attempts), Ended: word(string(r.Ended))},
+			}
 		}
 	}
-	return newest(firings, v1alpha1.MaxNotable, notableBytes)
+	return all
 }
+
+// open takes the recoveries of open firings out of recoveries.
+func open(findings []auditor.Finding, recoveries map[int64]v1alpha1.Recovery) []v1alpha1.Firing {
+	firings := last(firingsOf(findings), v1alpha1.MaxOpen)
+	for i := range firings {
+		at := firings[i].ScheduledTime.Unix()
+		if r, ok := recoveries[at]; ok {
+			firings[i].Recovery = &r.Attempts
+			delete(recoveries, at)
+		}
+	}
+	return firings
+}
+
+// firingsOf are findings without their evidence.
+func firingsOf(findings []auditor.Finding) []v1alpha1.Firing {
+	var firings []v1alpha1.Firing
+	for _, f := range ascending(findings, scheduledTime) {
+		firings = append(firings, firing(f))
+	}
+	return firings
+}
+
+func scheduledTime(f auditor.Finding) time.Time { return f.ScheduledTime }
 
 func firing(f auditor.Finding) v1alpha1.Firing {
 	out := v1alpha1.Firing{
@@ -90,96 +114,65 @@ func firing(f auditor.Finding) v1alpha1.Firing {
 	if f.Certainty == auditor.Certain || f.Certainty == auditor.Likely {
 		out.Certainty = string(f.Certainty)
 	}
+	return out
+}
+
+// notable stays in its order: that in which the firings became notable.
+func notable(findings []auditor.Finding) []v1alpha1.Firing {
+	var firings []v1alpha1.Firing
+	for _, f := range last(findings, v1alpha1.MaxNotable) {
+		if writable(f.ScheduledTime) {
+			n := firing(f)
+			n.Evidence = evidence(f)
+			firings = append(firings, n)
+		}
+	}
+	return firings
+}
+
+func evidence(f auditor.Finding) []v1alpha1.Evidence {
+	var sentences []v1alpha1.Evidence
 	for _, sentence := range f.Evidence[:min(len(f.Evidence), v1alpha1.MaxEvidence)] {
-		out.Evidence = append(out.Evidence, v1alpha1.Evidence(text(sentence, v1alpha1.MaxEvidenceBytes)))
+		sentences = append(sentences, v1alpha1.Evidence(text(sentence, v1alpha1.MaxEvidenceBytes)))
 	}
-	return out
+	return sentences
 }
 
-func evidenceSize(f v1alpha1.Firing) int {
-	n := 0
-	for _, sentence := range f.Evidence {
-		n += quoted(string(sentence)) + 1
+// say adds the texts that there is room for, the newest first: what attempts ended with, then evidence.
+func say(status *v1alpha1.CronAuditStatus, s auditor.State, left *budget) {
+	errors := map[int64]string{}
+	for _, r := range s.Record.Recoveries {
+		errors[r.ScheduledTime.Unix()] = text(r.LastError, v1alpha1.MaxErrorBytes)
 	}
-	return n
-}
-
-// recordOf takes the recoveries as they are left by open.
-func recordOf(r auditor.Record, recoveries map[int64]v1alpha1.Recovery) v1alpha1.Record {
-	var out v1alpha1.Record
-	for _, run := range last(ascending(r.Runs, func(r auditor.RecordedRun) time.Time { return r.ScheduledTime }), v1alpha1.MaxRuns) {
-		if run.Verdict.Ran() {
-			out.Runs = append(out.Runs, v1alpha1.Run{ScheduledTime: second(run.ScheduledTime), CreatedAt: second(run.CreatedAt), Verdict: v1alpha1.Verdict(run.Verdict)})
+	said := func(a *v1alpha1.Attempts, at metav1.Time) {
+		if e := errors[at.Unix()]; e != "" && left.take(len(`"lastError":,`)+quoted(e)) {
+			a.LastError = e
 		}
 	}
-	left := make([]v1alpha1.Recovery, 0, len(recoveries))
-	for _, recovery := range recoveries {
-		left = append(left, recovery)
-	}
-	left = last(ascending(left, func(r v1alpha1.Recovery) time.Time { return r.ScheduledTime.Time }), v1alpha1.MaxRecoveries)
-	errors := recoveryErrors
-	for i := len(left) - 1; i >= 0; i-- {
-		if errors -= quoted(left[i].LastError); errors < 0 {
-			left[i].LastError = ""
+	for i := range slices.Backward(status.Open) {
+		if a := status.Open[i].Recovery; a != nil {
+			said(a, status.Open[i].ScheduledTime)
 		}
 	}
-	out.Recoveries = newest(left, v1alpha1.MaxRecoveries, recoveryBytes+recoveryErrors)
-	for _, moved := range last(ascending(r.Moved, itself), v1alpha1.MaxMoved) {
-		out.Moved = append(out.Moved, second(moved))
+	for i := range slices.Backward(status.Record.Recoveries) {
+		said(&status.Record.Recoveries[i].Attempts, status.Record.Recoveries[i].ScheduledTime)
 	}
-	for _, a := range last(ascending(r.Active, func(a auditor.ActiveSeen) time.Time { return a.At }), v1alpha1.MaxActive) {
-		out.Active = append(out.Active, v1alpha1.Active{At: micro(a.At), Runs: int64(min(max(a.Runs, 0), maxCount))})
-	}
-	for _, e := range ascending(r.Errors, func(e auditor.ErrorSeen) time.Time { return e.At }) {
-		out.SubmissionErrors = append(out.SubmissionErrors, v1alpha1.SubmissionError{At: micro(e.At), Message: text(e.Message, v1alpha1.MaxErrorBytes)})
-	}
-	out.SubmissionErrors = newest(out.SubmissionErrors, v1alpha1.MaxErrors, submissionBytes)
-	for _, stopped := range last(ascending(r.Stopped, itself), v1alpha1.MaxStopped) {
-		out.Stopped = append(out.Stopped, micro(stopped))
-	}
-	for _, u := range last(ascending(r.Unseen, func(s auditor.Stretch) time.Time { return s.From }), v1alpha1.MaxUnseen) {
-		if writable(u.To) {
-			out.Unseen = append(out.Unseen, v1alpha1.Stretch{From: micro(u.From), To: micro(u.To)})
+	for _, list := range []struct {
+		firings  []v1alpha1.Firing
+		findings []auditor.Finding
+	}{{status.Open, s.Open}, {status.Unsettled, s.Unsettled}} {
+		findings := map[int64]auditor.Finding{}
+		for _, f := range list.findings {
+			findings[f.ScheduledTime.Unix()] = f
+		}
+		for i := range slices.Backward(list.firings) {
+			f := &list.firings[i]
+			sentences := evidence(findings[f.ScheduledTime.Unix()])
+			if len(sentences) > 0 && left.take(len(`"evidence":[],`)+measured(&sentences)) {
+				f.Evidence = sentences
+			}
 		}
 	}
-	return out
-}
-
-func epochs(all []auditor.Epoch) []v1alpha1.SpecEpoch {
-	var out []v1alpha1.SpecEpoch
-	for _, e := range ascending(all, func(e auditor.Epoch) time.Time { return e.From }) {
-		epoch, ok := epoch(e)
-		if !ok {
-			out = nil // and what was before it
-			continue
-		}
-		out = append(out, epoch)
-	}
-	return newest(out, v1alpha1.MaxEpochs, epochBytes)
-}
-
-// epoch is false for one that the schema does not allow.
-func epoch(e auditor.Epoch) (out v1alpha1.SpecEpoch, ok bool) {
-	deadline := e.Spec.StartingDeadline / time.Second
-	out = v1alpha1.SpecEpoch{
-		From: micro(e.From), Timezone: v1alpha1.Expression(e.Spec.Timezone), Suspend: e.Spec.Suspend, ConcurrencyPolicy: string(e.Spec.Policy),
-		StartingDeadlineSeconds: max(int64(deadline), 0), When: v1alpha1.Expression(e.Spec.When), StopStrategy: e.Spec.StopStrategy,
-	}
-	ok = len(e.Spec.Schedules) <= v1alpha1.MaxSchedules && recordable(e.Spec.Timezone) && recordable(e.Spec.When) && knownPolicy(e.Spec.Policy)
-	for _, s := range e.Spec.Schedules {
-		ok = ok && recordable(s)
-		out.Schedules = append(out.Schedules, v1alpha1.Expression(s))
-	}
-	return out, ok
-}
-
-// recordable says whether an expression comes back as it was.
-func recordable(expression string) bool {
-	return len(expression) <= v1alpha1.MaxExpression && utf8.ValidString(expression)
-}
-
-func knownPolicy(p auditor.Policy) bool {
-	return p == "" || p == auditor.Allow || p == auditor.Forbid || p == auditor.Replace
 }
 
 func totalsOf(totals map[auditor.Verdict]int64) v1alpha1.Totals {
@@ -205,19 +198,7 @@ func verdictOf(v auditor.Verdict) v1alpha1.Verdict {
 	return v1alpha1.Verdict(v)
 }
 
-func itself(t time.Time) time.Time { return t }
-
-// second cuts a time to the second, micro to the microsecond; a time that cannot be written is zero.
-func second(t time.Time) metav1.Time {
-	if !writable(t) {
-		return metav1.Time{}
-	}
-	return metav1.Time{Time: time.Unix(t.Unix(), 0).UTC()}
-}
-
-func micro(t time.Time) metav1.MicroTime {
-	if !writable(t) {
-		return metav1.MicroTime{}
-	}
-	return metav1.MicroTime{Time: time.UnixMicro(t.UnixMicro()).UTC()}
+// left over recoveries, ascending.
+func remaining(recoveries map[int64]v1alpha1.Recovery) []v1alpha1.Recovery {
+	return ascending(slices.Collect(maps.Values(recoveries)), func(r v1alpha1.Recovery) time.Time { return r.ScheduledTime.Time })
 }

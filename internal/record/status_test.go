@@ -60,17 +60,64 @@ func TestTheLargestStateStaysBelowTheLimitAndKeepsTheNewest(t *testing.T) {
 		"open": s.Open[len(s.Open)-1].ScheduledTime, "notable": s.Notable[len(s.Notable)-1].ScheduledTime,
 		"epochs": s.Epochs[len(s.Epochs)-1].From, "runs": s.Record.Runs[len(s.Record.Runs)-1].ScheduledTime,
 		"recoveries": s.Record.Recoveries[len(s.Record.Recoveries)-1].ScheduledTime, "moved": s.Record.Moved[len(s.Record.Moved)-1],
-		"active": s.Record.Active[len(s.Record.Active)-1].At, "errors": s.Record.Errors[len(s.Record.Errors)-1].At,
+		"active": s.Record.Active[len(s.Record.Active)-1].At, "unsettled": s.Unsettled[len(s.Unsettled)-1].ScheduledTime, "coverage": s.Coverage[len(s.Coverage)-1].To,
 		"stopped": s.Record.Stopped[len(s.Record.Stopped)-1], "unseen": s.Record.Unseen[len(s.Record.Unseen)-1].To,
 	} {
 		if !at.Truncate(time.Minute).Equal(newest) {
 			t.Errorf("the newest of %s is of %s, want %s", what, at, newest)
 		}
 	}
-	for what, n := range map[string]int{"open": len(s.Open) - v1alpha1.MaxOpen, "runs": len(s.Record.Runs) - v1alpha1.MaxRuns, "active": len(s.Record.Active) - v1alpha1.MaxActive} {
-		if n != 0 {
-			t.Errorf("%s: %d off its bound", what, n)
-		}
+	if diff := cmp.Diff(auditor.MaxOpen, len(s.Open)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWhateverAWatcherKeepsOfALongOutageIsRecorded(t *testing.T) {
+	at := func(i int) time.Time { return noon.Add(time.Duration(i) * time.Minute) }
+	s := auditor.State{UID: "u1", AuditedThrough: at(2000), Totals: map[auditor.Verdict]int64{auditor.OnTime: 100000}}
+	for i := range auditor.MaxOpen {
+		s.Open = append(s.Open, auditor.Finding{ScheduledTime: at(i), Workflow: auditor.WorkflowName("tick", at(i)), Verdict: auditor.Missed,
+			Certainty: auditor.Certain, Cause: auditor.SubmissionError, Deadline: at(i + 1440)})
+		s.Record.Recoveries = append(s.Record.Recoveries, auditor.Recovery{ScheduledTime: at(i), Attempts: 7, LastError: "exceeded quota"})
+	}
+	for i := range auditor.MaxUnsettled {
+		s.Unsettled = append(s.Unsettled, auditor.Finding{ScheduledTime: at(i), Workflow: auditor.WorkflowName("tick", at(i)), Verdict: auditor.GaveUp,
+			Reason: auditor.TooManyMissed, Certainty: auditor.Certain, Cause: auditor.ControllerDown})
+	}
+	for i := range auditor.MaxUnconfirmed {
+		s.Unsettled = append(s.Unsettled, auditor.Finding{ScheduledTime: at(300 + i), Workflow: auditor.WorkflowName("tick", at(300+i)), Verdict: auditor.Pending})
+	}
+	for i := range 200 {
+		s.Record.Runs = append(s.Record.Runs, auditor.RecordedRun{ScheduledTime: at(i), CreatedAt: at(i), Verdict: auditor.OnTime})
+		s.Record.Active = append(s.Record.Active, auditor.ActiveSeen{At: at(i), Runs: i % 2})
+		s.Record.Moved = append(s.Record.Moved, at(i))
+	}
+	for i := range auditor.MaxStretches {
+		s.Coverage = append(s.Coverage, auditor.Stretch{From: at(i), To: at(i + 1)})
+	}
+	got, err := StateOf(complete(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(s, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestStretchesInWhichRunsWentUnseenAreWidenedAndNeverForgotten(t *testing.T) {
+	var s auditor.State
+	for i := range v1alpha1.MaxUnseen + 2 {
+		from := noon.Add(time.Duration(i) * time.Hour)
+		s.Record.Unseen = append(s.Record.Unseen, auditor.Stretch{From: from, To: from.Add(time.Minute)})
+	}
+	s.Record.Unseen[0].To = noon.Add(24 * time.Hour)
+	got, err := StateOf(complete(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := append([]auditor.Stretch{{From: noon, To: noon.Add(24 * time.Hour)}}, s.Record.Unseen[3:]...)
+	if diff := cmp.Diff(want, got.Record.Unseen); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -117,16 +164,17 @@ func TestAConditionKeepsTheTimeOfItsLastTransition(t *testing.T) {
 	}
 }
 
-func TestAnEpochThatDoesNotFitTakesThoseBeforeItAlong(t *testing.T) {
+func TestASpecThatDoesNotFitIsUnknown(t *testing.T) {
 	epoch := func(hours int, when string) auditor.Epoch {
 		return auditor.Epoch{From: noon.Add(time.Duration(hours) * time.Hour), Spec: auditor.Spec{Schedules: []string{"@daily"}, When: when}}
 	}
-	s := auditor.State{Epochs: []auditor.Epoch{epoch(0, "a"), epoch(1, strings.Repeat("x", v1alpha1.MaxExpression+1)), epoch(2, "b"), epoch(3, "c")}}
+	s := auditor.State{Epochs: []auditor.Epoch{epoch(0, "a"), epoch(1, strings.Repeat("x", v1alpha1.MaxExpression+1)), epoch(2, "b")}}
 	got, err := StateOf(complete(s))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(s.Epochs[2:], got.Epochs); diff != "" {
+	want := []auditor.Epoch{s.Epochs[0], {From: s.Epochs[1].From, Unknown: true}, s.Epochs[2]}
+	if diff := cmp.Diff(want, got.Epochs); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -229,17 +277,29 @@ func TestTheSchemaHasTheBoundsOfThePackage(t *testing.T) {
 	got := map[string]int{
 		"epochs": status["specEpochs"].MaxItems, "schedules": epoch["schedules"].MaxItems, "expression": epoch["when"].MaxLength,
 		"open": status["open"].MaxItems, "notable": status["notable"].MaxItems, "strip": status["strip"].MaxLength, "roll": status["summary"].Properties["roll"].MaxLength,
+		"unsettled": status["unsettled"].MaxItems, "unconfirmed": status["unconfirmed"].MaxItems,
 		"runs": record["runs"].MaxItems, "recoveries": record["recoveries"].MaxItems, "moved": record["moved"].MaxItems, "active": record["active"].MaxItems,
-		"errors": record["submissionErrors"].MaxItems, "stopped": record["stopped"].MaxItems, "unseen": record["unseen"].MaxItems,
+		"errors": record["submissionErrors"].MaxItems, "stops": record["stops"].MaxItems, "coverage": record["coverage"].MaxItems, "unseen": record["unseen"].MaxItems,
 		"evidence": firing["evidence"].MaxItems, "sentence": firing["evidence"].Items.MaxLength,
 		"error": firing["recovery"].Properties["lastError"].MaxLength, "message": record["submissionErrors"].Items.Properties["message"].MaxLength,
 	}
+	// What a Watcher keeps, and where that has no bound of its own, this package's.
 	want := map[string]int{
-		"epochs": v1alpha1.MaxEpochs, "schedules": v1alpha1.MaxSchedules, "expression": v1alpha1.MaxExpression,
-		"open": v1alpha1.MaxOpen, "notable": v1alpha1.MaxNotable, "strip": v1alpha1.MaxStrip, "roll": v1alpha1.RollLength,
-		"runs": v1alpha1.MaxRuns, "recoveries": v1alpha1.MaxRecoveries, "moved": v1alpha1.MaxMoved, "active": v1alpha1.MaxActive,
-		"errors": v1alpha1.MaxErrors, "stopped": v1alpha1.MaxStopped, "unseen": v1alpha1.MaxUnseen,
+		"epochs": auditor.MaxEpochs, "schedules": v1alpha1.MaxSchedules, "expression": v1alpha1.MaxExpression,
+		"open": auditor.MaxOpen, "notable": auditor.MaxNotable, "strip": auditor.MaxStrip, "roll": v1alpha1.RollLength,
+		"unsettled": auditor.MaxUnsettled, "unconfirmed": auditor.MaxUnconfirmed,
+		"runs": auditor.MaxSeen, "recoveries": auditor.MaxSeen, "moved": auditor.MaxSeen, "active": auditor.MaxSeen,
+		"errors": auditor.MaxSeen, "stops": v1alpha1.MaxStops, "coverage": auditor.MaxStretches, "unseen": v1alpha1.MaxUnseen,
 		"evidence": v1alpha1.MaxEvidence, "sentence": v1alpha1.MaxEvidenceBytes, "error": v1alpha1.MaxErrorBytes, "message": v1alpha1.MaxErrorBytes,
+	}
+	for what, bound := range map[string][2]int{
+		"epochs": {auditor.MaxEpochs, v1alpha1.MaxEpochs}, "open": {auditor.MaxOpen, v1alpha1.MaxOpen}, "unsettled": {auditor.MaxUnsettled, v1alpha1.MaxUnsettled},
+		"unconfirmed": {auditor.MaxUnconfirmed, v1alpha1.MaxUnconfirmed}, "notable": {auditor.MaxNotable, v1alpha1.MaxNotable}, "strip": {auditor.MaxStrip, v1alpha1.MaxStrip},
+		"seen": {auditor.MaxSeen, v1alpha1.MaxSeen}, "coverage": {auditor.MaxStretches, v1alpha1.MaxCoverage},
+	} {
+		if bound[0] > bound[1] {
+			t.Errorf("%s: a Watcher keeps %d, a CronAudit only %d", what, bound[0], bound[1])
+		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -53,14 +53,13 @@ const (
 	MaxSchedules     = 100
 	MaxExpression    = 4096
 	MaxOpen          = 300
-	MaxNotable       = 50
+	MaxUnsettled     = 200
+	MaxUnconfirmed   = 1000
+	MaxNotable       = 20
 	MaxStrip         = 60
-	MaxRuns          = 550
-	MaxRecoveries    = 200
-	MaxMoved         = 50
-	MaxActive        = 150
-	MaxErrors        = 20
-	MaxStopped       = 20
+	MaxSeen          = 500 // runs, recoveries, moved, active, submission errors
+	MaxStops         = 100
+	MaxCoverage      = 20
 	MaxUnseen        = 60
 	MaxEvidence      = 3
 	MaxEvidenceBytes = 240
@@ -69,8 +68,8 @@ const (
 	RollLength = 20
 )
 
-// CronAuditStatus is the record. Scheduled times are whole seconds; times of observation are kept to the microsecond. All lists
-// are ascending in time.
+// CronAuditStatus is the record. Scheduled times are whole seconds; times of observation are kept to the microsecond. Lists are
+// ascending in time.
 type CronAuditStatus struct {
 	// ObservedUID is the UID of the CronWorkflow that this is the record of.
 	//
@@ -97,7 +96,8 @@ type CronAuditStatus struct {
 	// +kubebuilder:validation:MaxItems=8
 	// +optional
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
-	// AuditedThrough is the scheduled time up to which every firing has a verdict that Totals counts, or is in Open.
+	// AuditedThrough is the scheduled time up to which every firing has a verdict that Totals counts, or is in Open, Unsettled or
+	// Unconfirmed.
 	//
 	// +optional
 	AuditedThrough metav1.Time `json:"auditedThrough,omitzero"`
@@ -118,10 +118,23 @@ type CronAuditStatus struct {
 	// +kubebuilder:validation:MaxItems=300
 	// +optional
 	Open []Firing `json:"open,omitempty"`
-	// Notable are the last firings that were anything but OnTime or Skipped.
+	// Unsettled are the other firings whose verdict is not final yet: Argo may still start what was skipped, given up or could not
+	// be judged.
 	//
 	// +listType=atomic
-	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:MaxItems=200
+	// +optional
+	Unsettled []Firing `json:"unsettled,omitempty"`
+	// Unconfirmed are the scheduled times of firings that were found absent, which the API server has not confirmed yet.
+	//
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=1000
+	// +optional
+	Unconfirmed []metav1.Time `json:"unconfirmed,omitempty"`
+	// Notable are the last firings that were anything but OnTime or Skipped, newest last.
+	//
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
 	// +optional
 	Notable []Firing `json:"notable,omitempty"`
 	// SpecEpochs are the stretches of time in which the spec stayed the same, as far back as they are known.
