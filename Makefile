@@ -11,8 +11,12 @@ PARALLEL ?= 32
 # The promise is 20 minutes for everything; no package may take longer.
 TEST_TIMEOUT ?= 20m
 RUN ?= .
+# The types of CronAudit, and where what is generated from them goes.
+API := internal/record/v1alpha1
+CRDS ?= charts/rollcall/crds
+DEEPCOPIES ?= $(API)
 
-.PHONY: help build demo test test-unit test-e2e lint fmt bench fuzz binaries clean clean-cache
+.PHONY: help build demo test test-unit test-e2e lint generate fmt bench fuzz binaries clean clean-cache
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,10 +36,17 @@ test-unit: ## Run the tests that need no cluster: seconds, not minutes.
 test-e2e: binaries ## Run only the scenarios on the real cluster.
 	go test -timeout $(TEST_TIMEOUT) -parallel $(PARALLEL) -run '$(RUN)' -v ./test/...
 
-lint: ## Run the pinned linter, with the import and time rules of the house.
+lint: ## Run the pinned linter, with the import and time rules of the house, and see that what is generated is up to date.
 	@lint=$$(go run ./test/binaries/build golangci-lint | awk '{print $$2}'); "$$lint" run ./...
+	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(MAKE) --no-print-directory generate CRDS="$$fresh/crds" DEEPCOPIES="$$fresh/api"; \
+	  diff -ru charts/rollcall/crds "$$fresh/crds" && diff -u $(API)/zz_generated.deepcopy.go "$$fresh/api/zz_generated.deepcopy.go" \
+	  || { echo 'What is generated from $(API) is out of date: run "make generate" and commit.' >&2; exit 1; }
 	go mod verify >/dev/null
 	go mod tidy -diff
+
+generate: ## Generate the CronAudit CRD and the deep copies of its types.
+	@gen=$$(go run ./test/binaries/build controller-gen | awk '{print $$2}'); \
+	  "$$gen" object crd paths=./$(API) output:object:dir="$(DEEPCOPIES)" output:crd:dir="$(CRDS)"
 
 fmt: ## Format the Go code.
 	@lint=$$(go run ./test/binaries/build golangci-lint | awk '{print $$2}'); "$$lint" fmt ./...

@@ -58,6 +58,18 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// of are the options for a CronWorkflow with these annotations, complete.
+func (o Options) of(settings Settings) Options {
+	o = o.withDefaults()
+	if settings.Grace > 0 {
+		o.Grace = settings.Grace
+	}
+	if settings.CatchUp != "" {
+		o.CatchUp = settings.CatchUp
+	}
+	return o
+}
+
 // EffectiveGrace is how long a firing is Pending: the configured time (0: the default), but at most half the starting
 // deadline (0: none), so that there is time left to recover in, and never under 10 s, so that Argo has had its chance.
 func EffectiveGrace(configured, startingDeadline time.Duration) time.Duration {
@@ -154,20 +166,28 @@ type epoch struct {
 
 func newRoll(in Input, now time.Time, opts Options) (*roll, error) {
 	cw := in.CronWorkflow
-	if n := len(cw.Name); n > MaxNameLength {
-		return nil, fmt.Errorf("CronWorkflow %s/%s: its name has %d characters and Argo schedules none over %d: give it a shorter name",
-			cw.Namespace, cw.Name, n, MaxNameLength)
+	if err := checkName(cw); err != nil {
+		return nil, err
 	}
-	r := &roll{in: in, now: now, opts: opts.withDefaults(), runs: map[string][]Run{}, archived: map[string][]Run{}}
-	if cw.Settings.Grace > 0 {
-		r.opts.Grace = cw.Settings.Grace
-	}
-	if cw.Settings.CatchUp != "" {
-		r.opts.CatchUp = cw.Settings.CatchUp
-	}
-	if err := r.readEpochs(); err != nil {
+	opts = opts.of(cw.Settings)
+	epochs, err := readEpochs(cw, opts.ControllerZone)
+	if err != nil {
 		return nil, fmt.Errorf("CronWorkflow %s/%s: %w", cw.Namespace, cw.Name, err)
 	}
+	return rollOf(in, epochs, now, opts), nil
+}
+
+func checkName(cw CronWorkflow) error {
+	if n := len(cw.Name); n > MaxNameLength {
+		return fmt.Errorf("CronWorkflow %s/%s: its name has %d characters and Argo schedules none over %d: give it a shorter name",
+			cw.Namespace, cw.Name, n, MaxNameLength)
+	}
+	return nil
+}
+
+// rollOf is the roll of a CronWorkflow whose schedules have been parsed, under options that are complete.
+func rollOf(in Input, epochs []epoch, now time.Time, opts Options) *roll {
+	r := &roll{in: in, now: now, opts: opts, epochs: epochs, runs: map[string][]Run{}, archived: map[string][]Run{}}
 	for _, run := range in.Runs {
 		r.runs[run.Name] = append(r.runs[run.Name], run)
 	}
@@ -197,7 +217,7 @@ func newRoll(in Input, now time.Time, opts Options) (*roll, error) {
 	r.horizon = r.retentionHorizon()
 	r.findNewest()
 	r.contradictions = r.findContradictions()
-	return r, nil
+	return r
 }
 
 // ownFirst orders Workflows of one name: those of this CronWorkflow, then the oldest, then by UID so that input order does not matter.
@@ -221,30 +241,34 @@ func (r *roll) counts(run Run) bool {
 	return r.owns(run) && run.Controlled && run.CronLabel != "" && run.InstanceID == r.in.CronWorkflow.InstanceID
 }
 
-func (r *roll) readEpochs() error {
-	cw := r.in.CronWorkflow
+// readEpochs parses the schedules of a CronWorkflow's epochs.
+func readEpochs(cw CronWorkflow, controllerZone *time.Location) ([]epoch, error) {
 	if len(cw.Epochs) == 0 {
-		return fmt.Errorf("its spec is not known for any time")
+		return nil, fmt.Errorf("its spec is not known for any time")
 	}
-	known := slices.SortedFunc(slices.Values(cw.Epochs), func(a, b Epoch) int { return a.From.Compare(b.From) })
-	if first := known[0]; first.From.After(cw.CreatedAt) {
-		r.epochs = append(r.epochs, epoch{from: cw.CreatedAt, spec: first.Spec})
+	given := slices.SortedStableFunc(slices.Values(cw.Epochs), func(a, b Epoch) int { return a.From.Compare(b.From) })
+	if given[0].From.After(cw.CreatedAt) {
+		given = slices.Insert(given, 0, Epoch{From: cw.CreatedAt, Unknown: true})
 	}
-	for _, e := range known {
-		r.epochs = append(r.epochs, epoch{from: later(e.From, cw.CreatedAt), spec: e.Spec, known: true, traceless: e.Traceless})
-	}
-	for i := range r.epochs {
-		e := &r.epochs[i]
-		parsed, err := schedule.Parse(e.spec.Schedules, e.spec.Timezone, r.opts.ControllerZone)
+	var epochs []epoch
+	for i, e := range given {
+		spec := e.Spec
+		for _, next := range given[i:] { // what followed is the best guess at what is not known
+			if !next.Unknown {
+				spec = next.Spec
+				break
+			}
+		}
+		parsed, err := schedule.Parse(spec.Schedules, spec.Timezone, controllerZone)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		e.schedule = parsed
-		if i+1 < len(r.epochs) {
-			e.until = r.epochs[i+1].from
+		epochs = append(epochs, epoch{from: later(e.From, cw.CreatedAt), spec: spec, schedule: parsed, known: !e.Unknown, traceless: e.Traceless})
+		if i > 0 {
+			epochs[i-1].until = epochs[i].from
 		}
 	}
-	return nil
+	return epochs, nil
 }
 
 // current is the epoch in force now.

@@ -31,6 +31,8 @@ type CronWorkflow struct {
 	Served bool
 	// Settings are its rollcall.dev annotations.
 	Settings Settings
+	// When judges its when expressions; nil where it has none, or that cannot be done.
+	When Condition
 }
 
 // Epoch is a stretch of time, from From until the next one begins, in which the spec stayed the same.
@@ -40,6 +42,8 @@ type Epoch struct {
 	// Traceless says that a field may have been removed from the spec since From without leaving a trace, as with Argo's full
 	// CRDs: whoever owned the field in managedFields just loses it.
 	Traceless bool
+	// Unknown says that the spec of this stretch is not known: it was edited while nobody watched. Spec is then empty.
+	Unknown bool
 }
 
 // Spec is what a CronWorkflow says about when to run.
@@ -159,14 +163,16 @@ type Record struct {
 	Active []ActiveSeen
 	// Errors are the times at which a SubmissionError first showed.
 	Errors []ErrorSeen
-	// Stopped are the times at which the CronWorkflow was seen with phase Stopped.
-	Stopped []time.Time
+	// Stopped are the times at which the CronWorkflow was seen to have the phase Stopped, Resumed those at which it was seen to have
+	// it no more.
+	Stopped, Resumed []time.Time
 	// Unseen are stretches in which Argo counted more finished runs than can be named.
 	Unseen []Stretch
 }
 
 // RecordedRun is a firing that ran.
 type RecordedRun struct {
+	// ScheduledTime is the firing's; CreatedAt is zero where only status.lastScheduledTime told of the run.
 	ScheduledTime, CreatedAt time.Time
 	// Verdict is OnTime, Late or Backfilled.
 	Verdict Verdict

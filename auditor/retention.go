@@ -76,6 +76,12 @@ func (f *firing) absence() (Certainty, []string) {
 			return Certain, []string{fmt.Sprintf("Rollcall has watched without a gap since %s and saw no run.", stamp(c.From))}
 		}
 	}
+	for _, c := range f.in.Coverage {
+		if c.covers(f.at, f.at) && f.horizon.from.Before(c.To) && !f.ranUnseen() && !f.ranUnseenSince(c.To) {
+			return Certain, []string{fmt.Sprintf("Rollcall watched without a gap from %s to %s and saw no run, and a later one would still exist unless somebody deleted it by hand: %s.",
+				stamp(c.From), stamp(c.To), f.horizon.why)}
+		}
+	}
 	last := later(f.in.CronWorkflow.Status.LastScheduledTime, f.newestArgo)
 	newer, retained := f.at.After(last), f.horizon.from.Before(f.at)
 
@@ -100,6 +106,8 @@ func (f *firing) absence() (Certainty, []string) {
 		return Certain, said
 	case newer || retained:
 		return Likely, said
+	case f.absentBefore:
+		return Likely, append(said, "It had not run when Rollcall last looked.")
 	}
 	return "", said
 }
@@ -107,4 +115,9 @@ func (f *firing) absence() (Certainty, []string) {
 // ranUnseen says whether Argo counted runs around the firing that nobody can name.
 func (f *firing) ranUnseen() bool {
 	return f.in.Record != nil && slices.ContainsFunc(f.in.Record.Unseen, func(s Stretch) bool { return s.covers(f.at, f.at) })
+}
+
+// ranUnseenSince says whether Argo counted runs at any time since then that nobody can name.
+func (f *firing) ranUnseenSince(t time.Time) bool {
+	return f.in.Record != nil && slices.ContainsFunc(f.in.Record.Unseen, func(s Stretch) bool { return !s.To.Before(t) })
 }

@@ -18,6 +18,10 @@ func (f *firing) ran() ruling {
 	if f.in.Record != nil {
 		for _, run := range f.in.Record.Runs {
 			if run.ScheduledTime.Equal(f.at) {
+				if run.CreatedAt.IsZero() {
+					return ruling{run.Verdict, StatusOnly, run.CreatedAt, []string{fmt.Sprintf(
+						"The record has its run as %s: Argo was seen to write it to status.lastScheduledTime.", run.Verdict)}}
+				}
 				return ruling{run.Verdict, "", run.CreatedAt, []string{fmt.Sprintf("The record has its run as %s.", run.Verdict)}}
 			}
 		}
@@ -178,15 +182,23 @@ func (f *firing) switchedOff() ruling {
 		return skipped(Suspended, "spec.suspend has been true since %s.", stamp(f.epoch.from))
 	}
 	if f.in.Record != nil {
-		for _, seen := range f.in.Record.Stopped {
-			if !seen.After(f.at.Add(f.grace)) {
-				return skipped(Stopped, "Its phase was seen Stopped at %s.", stamp(seen))
-			}
+		stopped := newestUpTo(f.in.Record.Stopped, f.at.Add(f.grace))
+		if !stopped.IsZero() && !newestUpTo(f.in.Record.Resumed, f.at).After(stopped) {
+			return skipped(Stopped, "Its phase was seen Stopped at %s.", stamp(stopped))
 		}
 	} else if status := f.in.CronWorkflow.Status; status.Stopped && f.at.After(status.LastScheduledTime) {
 		return skipped(Stopped, "Its phase is Stopped: the stopStrategy ended it after the run of %s.", orNever(status.LastScheduledTime))
 	}
 	return pass("It was neither.")
+}
+
+func newestUpTo(times []time.Time, until time.Time) (newest time.Time) {
+	for _, t := range times {
+		if !t.After(until) {
+			newest = later(newest, t)
+		}
+	}
+	return newest
 }
 
 // Row 11.
@@ -290,13 +302,20 @@ func (f *firing) activeAsSeen() (seen ActiveSeen, ok bool) {
 	return seen, ok
 }
 
-// Row 12. Judging the expression for a past time needs what the controller will record; until then an absent run of a
-// conditional CronWorkflow proves nothing.
+// Row 12.
 func (f *firing) conditional() ruling {
-	if f.epoch.spec.When == "" {
+	expression := f.epoch.spec.When
+	if expression == "" {
 		return pass("It has none.")
 	}
-	return ruling{Unknown, WhenUnknown, time.Time{}, []string{"It has a when expression, and what that said at the scheduled time is not known."}}
+	held, err := f.whenHeld()
+	switch {
+	case err != nil:
+		return ruling{Unknown, WhenUnknown, time.Time{}, []string{fmt.Sprintf("Whether its when expression was true at the scheduled time cannot be judged: %v.", err)}}
+	case !held:
+		return ruling{Skipped, When, time.Time{}, []string{fmt.Sprintf("Its when expression was false then: %s", expression)}}
+	}
+	return pass("It was true: %s", expression)
 }
 
 // Row 13.

@@ -14,6 +14,9 @@ type firing struct {
 	grace    time.Duration
 	deadline time.Time // the starting deadline as an absolute time; zero for none
 	name     string
+	// absentBefore says that an earlier look found it due and absent: rows 9 to 12 ask what was the case at its time, and what
+	// they answered then they answer still, though what they rested on may be gone.
+	absentBefore bool
 }
 
 func (r *roll) firing(e epoch, at time.Time) *firing {
@@ -51,7 +54,7 @@ func pass(sentence string, args ...any) ruling {
 //	 9  the spec at that time is not known, or it was just edited          Unknown        SpecUnknown
 //	10  suspended or stopped                                               Skipped        Suspended / Stopped
 //	11  Forbid, and another run was active / may have been                 Skipped / Unknown  Forbidden / ForbidUnclear
-//	12  when                                                               Unknown        WhenUnknown
+//	12  when was false / cannot be judged for that time                    Skipped / Unknown  When / WhenUnknown
 //	13  a newer firing ran and makes this one pointless                    Skipped        Superseded
 //	14  a run could have been deleted since                                Unknown        EvidenceGone
 //	15  absent, the starting deadline ahead                                Missed
@@ -84,6 +87,9 @@ var table = []struct {
 func (f *firing) judge() (Finding, []Step) {
 	var steps []Step
 	for _, row := range table {
+		if f.absentBefore && row.number >= 9 && row.number <= 12 {
+			continue
+		}
 		r := row.rule(f)
 		steps = append(steps, Step{Row: row.number, Question: row.question, Answer: strings.Join(r.said, " "), Decides: r.verdict != ""})
 		if r.verdict != "" {

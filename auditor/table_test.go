@@ -1,6 +1,7 @@
 package auditor_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -78,6 +79,21 @@ func (w *world) watched(from, to string) *auditor.Record {
 		w.in.Record = &auditor.Record{}
 	}
 	return w.in.Record
+}
+
+// when gives the spec a when expression that is judged like this.
+func (w *world) when(judge func(auditor.Moment) (bool, error)) {
+	w.spec().When = "{{= … }}"
+	w.cron().When = condition(judge)
+}
+
+type condition func(auditor.Moment) (bool, error)
+
+func (c condition) Holds(expression string, at auditor.Moment) (bool, error) {
+	if expression != "{{= … }}" {
+		return false, errors.New("this is not the expression of the spec")
+	}
+	return c(at)
 }
 
 // outcome is what the table tests compare.
@@ -169,6 +185,10 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			run.Name, run.Owner, run.CronLabel = auditor.WorkflowName("tick-tock", w.at), "cron-2", "tick-tock"
 			w.add(run)
 		}, missed},
+
+		"the record has it from the status alone": {func(w *world) {
+			w.in.Record = &auditor.Record{Runs: []auditor.RecordedRun{{ScheduledTime: w.at, Verdict: auditor.OnTime}}}
+		}, outcome{Verdict: auditor.OnTime, Reason: auditor.StatusOnly}},
 
 		// Row 2.
 		"a run under the zero time's name": {func(w *world) {
@@ -272,6 +292,12 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 		"more than grace after an edit": {func(w *world) {
 			w.edited("04:39:29")
 		}, missed},
+		"in a stretch whose spec is not known": {func(w *world) {
+			w.cron().Epochs = append(w.cron().Epochs, auditor.Epoch{From: clock("04:38:00"), Unknown: true}, auditor.Epoch{From: clock("04:42:00"), Spec: *w.spec()})
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.SpecUnknown}},
+		"after such a stretch": {func(w *world) {
+			w.cron().Epochs = append(w.cron().Epochs, auditor.Epoch{From: clock("04:30:00"), Unknown: true}, auditor.Epoch{From: clock("04:32:00"), Spec: *w.spec()})
+		}, missed},
 		"a run before the first known spec is a run": {func(w *world) {
 			w.edited("04:42:00")
 			w.add(argoRun("04:40:00"))
@@ -300,10 +326,18 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			w.cron().Epochs = append(w.cron().Epochs, auditor.Epoch{From: clock("04:41:00"), Spec: *w.spec()})
 			w.cron().Epochs[1].Spec.Suspend = true
 		}, missed},
-		"stopped":                              {func(w *world) { w.cron().Status.Stopped = true }, outcome{Verdict: auditor.Skipped, Reason: auditor.Stopped}},
-		"stopped after a newer run":            {func(w *world) { w.cron().Status.Stopped = true; w.cron().Status.LastScheduledTime = clock("04:43:00") }, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
-		"seen stopped as its grace ended":      {func(w *world) { w.watched("04:00:00", "04:44:00").Stopped = []time.Time{clock("04:40:30")} }, outcome{Verdict: auditor.Skipped, Reason: auditor.Stopped}},
-		"seen stopped only after its grace":    {func(w *world) { w.watched("04:00:00", "04:44:00").Stopped = []time.Time{clock("04:40:31")} }, missed},
+		"stopped":                           {func(w *world) { w.cron().Status.Stopped = true }, outcome{Verdict: auditor.Skipped, Reason: auditor.Stopped}},
+		"stopped after a newer run":         {func(w *world) { w.cron().Status.Stopped = true; w.cron().Status.LastScheduledTime = clock("04:43:00") }, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
+		"seen stopped as its grace ended":   {func(w *world) { w.watched("04:00:00", "04:44:00").Stopped = []time.Time{clock("04:40:30")} }, outcome{Verdict: auditor.Skipped, Reason: auditor.Stopped}},
+		"seen stopped only after its grace": {func(w *world) { w.watched("04:00:00", "04:44:00").Stopped = []time.Time{clock("04:40:31")} }, missed},
+		"seen stopped, and no longer so before it": {func(w *world) {
+			r := w.watched("04:00:00", "04:44:00")
+			r.Stopped, r.Resumed = []time.Time{clock("04:20:00")}, []time.Time{clock("04:40:00")}
+		}, missed},
+		"seen stopped, and no longer so only after it": {func(w *world) {
+			r := w.watched("04:00:00", "04:44:00")
+			r.Stopped, r.Resumed = []time.Time{clock("04:20:00")}, []time.Time{clock("04:40:01")}
+		}, outcome{Verdict: auditor.Skipped, Reason: auditor.Stopped}},
 		"not in doubt, but before it is known": {func(w *world) { w.spec().Suspend = true; w.edited("04:42:00") }, outcome{Verdict: auditor.Unknown, Reason: auditor.SpecUnknown}},
 
 		// Row 11.
@@ -375,6 +409,29 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 
 		// Row 12.
 		"a when expression": {func(w *world) { w.spec().When = "{{= 1 == 1 }}" }, outcome{Verdict: auditor.Unknown, Reason: auditor.WhenUnknown}},
+		"a when expression that was true": {func(w *world) {
+			w.when(func(m auditor.Moment) (bool, error) { return true, nil })
+		}, missed},
+		"a when expression that was false": {func(w *world) {
+			w.when(func(m auditor.Moment) (bool, error) { return false, nil })
+		}, outcome{Verdict: auditor.Skipped, Reason: auditor.When}},
+		"a when expression that cannot be judged": {func(w *world) {
+			w.when(func(m auditor.Moment) (bool, error) { return true, errors.New("who knows") })
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.WhenUnknown}},
+		"a when expression is judged for the scheduled time": {func(w *world) {
+			w.when(func(m auditor.Moment) (bool, error) { return m.At.Truncate(time.Minute).Equal(w.at), nil })
+		}, missed},
+		"a when expression is judged in the controller's local time": {func(w *world) {
+			w.opts.ControllerZone = time.FixedZone("far", 5*60*60)
+			w.when(func(m auditor.Moment) (bool, error) { return m.At.Hour() == 9 && m.LastScheduled.Hour() == 9, nil })
+		}, missed},
+		"a when expression that changes while Argo may judge it": {func(w *world) {
+			w.when(func(m auditor.Moment) (bool, error) { return m.At.Second() < 3, nil })
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.WhenUnknown}},
+		"a run beats a when expression that was false": {func(w *world) {
+			w.when(func(m auditor.Moment) (bool, error) { return false, nil })
+			w.add(argoRun("04:40:00"))
+		}, onTime},
 
 		// Row 13.
 		"Replace and a newer firing ran": {func(w *world) {
@@ -451,6 +508,14 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 		"a retentionPolicy, but it was watched": {func(w *world) { w.cron().Retention.Policy = true; w.watched("04:39:59", "04:44:00") }, missed},
 		"watched from just after it on":         {func(w *world) { w.cron().Retention.Policy = true; w.watched("04:40:01", "04:44:00") }, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
 		"watched until just before now":         {func(w *world) { w.cron().Retention.Policy = true; w.watched("04:39:00", "04:43:59") }, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
+		"watched until just before now, and a later run would still exist": {func(w *world) {
+			w.cron().Status.LastScheduledTime = clock("04:41:00")
+			w.watched("04:39:00", "04:43:59")
+		}, missed},
+		"watched until just before now, but Argo has since counted a run that nobody can name": {func(w *world) {
+			w.cron().Status.LastScheduledTime = clock("04:41:00")
+			w.watched("04:39:00", "04:43:00").Unseen = []auditor.Stretch{{From: clock("04:43:00"), To: clock("04:44:00")}}
+		}, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
 		"watched, but Argo counted a run that nobody can name": {func(w *world) {
 			w.watched("04:39:00", "04:44:00").Unseen = []auditor.Stretch{{From: clock("04:39:30"), To: clock("04:40:30")}}
 		}, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},

@@ -51,7 +51,8 @@ const (
 //	the present schedule does not name the time                                 refuse NotOnSchedule
 //	automatic: no deadline, or one under 20 s                                   refuse NoDeadline, DeadlineTooShort
 //	the deadline has passed, and it counts                                      refuse DeadlinePassed
-//	a when expression, and Unknown was not included by hand                     refuse WhenUnknown
+//	a when expression that was false then, is false now, or cannot be judged,
+//	and Unknown was not included by hand                                        refuse When, WhenUnknown
 //	status.lastScheduledTime says that it ran                                   refuse StatusOnly
 //	Replace or catch-up latest, and a newer firing ran                          refuse Superseded
 //	the quiet zone around a live firing                                         wait
@@ -170,7 +171,17 @@ func (l *live) deadline() time.Time {
 	return l.policy.deadline(l.CronWorkflow, l.spec, l.at)
 }
 
-func (l *live) unconditional() Admission { return conditional(l.spec, l.policy).admission() }
+// unconditional asks whether the when expression held for the firing's own time and holds now.
+func (l *live) unconditional() Admission {
+	opts := auditor.Options{ControllerZone: l.policy.ControllerZone, Grace: l.policy.Grace, DefaultDeadline: l.policy.DefaultDeadline}
+	return conditional(l.spec, l.policy, func() (bool, error) {
+		held, err := auditor.WhenHeld(auditor.Input{CronWorkflow: l.CronWorkflow, Runs: l.Runs}, l.at, l.now, opts)
+		if err != nil || !held {
+			return false, err
+		}
+		return auditor.WhenHolds(l.CronWorkflow, l.spec, l.now, opts)
+	}).admission()
+}
 
 // notRun refuses where Argo wrote that the firing ran although no Workflow is left of it.
 func (l *live) notRun() Admission {

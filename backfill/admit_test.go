@@ -25,6 +25,15 @@ func active(names ...string) func(*auditor.CronWorkflow) {
 	return func(cw *auditor.CronWorkflow) { cw.Status.Active = names }
 }
 
+// judged gives what a when expression says of a time.
+func judged(of func(time.Time) bool) func(*auditor.CronWorkflow) {
+	return func(cw *auditor.CronWorkflow) { cw.When = condition(of) }
+}
+
+type condition func(time.Time) bool
+
+func (c condition) Holds(_ string, m auditor.Moment) (bool, error) { return c(m.At), nil }
+
 // live is a look at a CronWorkflow and its runs.
 func live(cw auditor.CronWorkflow, runs ...auditor.Run) backfill.Look {
 	return backfill.Look{CronWorkflow: cw, Runs: runs, ResourceVersion: "1"}
@@ -77,6 +86,9 @@ func TestAdmitAsksWhetherTheFiringMayStillRun(t *testing.T) {
 		"past the deadline when that is ignored":            {look: live(minutely(deadline(time.Minute))), policy: byHand(ignoreDeadline), now: "04:44:40", want: goAhead()},
 		"automatically not when the deadline was taken out": {look: live(minutely(deadline(0))), policy: automatic(), now: "04:44:40", want: refusal(backfill.NoDeadline)},
 		"not when a when expression cannot be judged":       {look: live(minutely(when)), policy: byHand(), now: "04:44:40", want: refusal(auditor.WhenUnknown)},
+		"with a when expression that held and holds":        {look: live(minutely(when, judged(func(time.Time) bool { return true }))), policy: automatic(), now: "04:44:40", want: goAhead()},
+		"not when it did not hold for the firing's time":    {look: live(minutely(when, judged(at("04:41:00").Before))), policy: automatic(), now: "04:44:40", want: refusal(auditor.When)},
+		"not when it does not hold now":                     {look: live(minutely(when, judged(at("04:41:00").After))), policy: byHand(), now: "04:44:40", want: refusal(auditor.When)},
 		"with a when expression that the user answers for":  {look: live(minutely(when)), policy: byHand(includeUnknown), now: "04:44:40", want: goAhead()},
 		"not when the status says that it ran":              {look: live(minutely(lastScheduled("04:40:00"))), policy: byHand(), now: "04:44:40", want: refusal(auditor.StatusOnly)},
 		"when Rollcall itself wrote that time ahead of the create": {

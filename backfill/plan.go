@@ -73,7 +73,8 @@ func (p Plan) ToRecover() []Step {
 //	certain only: the absence is only likely                                 NotCertain
 //	automatic: no starting deadline; one under 20 s                          NoDeadline, DeadlineTooShort
 //	the starting deadline has passed, and it counts                          DeadlinePassed
-//	there is a when expression, and Unknown was not included by hand         WhenUnknown
+//	its when expression is false / cannot be judged at present, and Unknown
+//	was not included by hand                                                 When, WhenUnknown
 //
 // Two more look at the steps that are left over, together:
 //
@@ -212,7 +213,12 @@ func (p *planner) noDeadline(*Step) refusal { return noDeadline(p.cw, p.spec, p.
 
 func (p *planner) tooLate(s *Step) refusal { return tooLate(s.Deadline, p.policy, p.now) }
 
-func (p *planner) conditional(*Step) refusal { return conditional(p.spec, p.policy) }
+// conditional asks only for the present: that it was true for the firing's time is what the finding says.
+func (p *planner) conditional(*Step) refusal {
+	return conditional(p.spec, p.policy, func() (bool, error) {
+		return auditor.WhenHolds(p.cw, p.spec, p.now, auditor.Options{ControllerZone: p.policy.ControllerZone})
+	})
+}
 
 // supersede leaves all but the newest firing where only that is worth running, and that one too if a newer one ran.
 func (p *planner) supersede(steps []Step) {

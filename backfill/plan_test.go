@@ -185,6 +185,14 @@ func TestPlan(t *testing.T) {
 			cw: minutely(spec(func(s *auditor.Spec) { s.When = "{{= false}}" })), policy: byHand(), findings: missed("04:40:00"),
 			left: map[string]auditor.Reason{"04:40": auditor.WhenUnknown},
 		},
+		"a when expression that is false now stands against it": {
+			cw:     minutely(spec(func(s *auditor.Spec) { s.When = "{{= false}}" }), judged(func(time.Time) bool { return false })),
+			policy: byHand(), findings: missed("04:40:00"), left: map[string]auditor.Reason{"04:40": auditor.When},
+		},
+		"with a when expression that is true now the firing is recovered": {
+			cw:     minutely(spec(func(s *auditor.Spec) { s.When = "{{= true}}" }), judged(func(time.Time) bool { return true })),
+			policy: automatic(), findings: missed("04:40:00"), recover: []string{"04:40"},
+		},
 		"a when expression is the user's business when he includes Unknown": {
 			cw: minutely(spec(func(s *auditor.Spec) { s.When = "{{= false}}" })), policy: byHand(includeUnknown), findings: missed("04:40:00"),
 			recover: []string{"04:40"},

@@ -56,11 +56,19 @@ func tooLate(deadline time.Time, policy Policy, now time.Time) refusal {
 	return refuse(auditor.DeadlinePassed, "Its starting deadline passed at %s%s.", stamp(deadline), way)
 }
 
-func conditional(spec auditor.Spec, policy Policy) refusal {
+// conditional refuses where the when expression is not true. By hand, including Unknown takes that upon oneself.
+func conditional(spec auditor.Spec, policy Policy, judge func() (bool, error)) refusal {
 	if spec.When == "" || policy.judgesWhen() {
 		return refusal{}
 	}
-	return refuse(auditor.WhenUnknown, "It has a when expression, and whether that holds for this firing cannot be judged (--include Unknown recovers it whatever it says).")
+	holds, err := judge()
+	switch {
+	case err != nil:
+		return refuse(auditor.WhenUnknown, "It has a when expression, and whether that holds for this firing cannot be judged (--include Unknown recovers it whatever it says): %v.", err)
+	case !holds:
+		return refuse(auditor.When, "Its when expression is false (--include Unknown recovers it whatever it says): %s", spec.When)
+	}
+	return refusal{}
 }
 
 // onlyNewest says why only the newest missed firing is worth running; empty when each is.

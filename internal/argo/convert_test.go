@@ -62,6 +62,7 @@ func TestCronWorkflowIsConvertedWhole(t *testing.T) {
 			Retention: auditor.Retention{Successful: 5, Failed: 0, TTL: time.Minute},
 			Served:    true,
 			Settings:  auditor.Settings{Off: true, Grace: 2 * time.Minute, Deadline: 90 * time.Minute, CatchUp: auditor.CatchUpLatest},
+			When:      When{Namespace: "default", Name: "tick", LabelsSince: created, AnnotationsSince: created, CountedSince: created.Add(2 * time.Minute)},
 		},
 		Controller: auditor.Controller{Writes: []time.Time{created.Add(2 * time.Minute)}},
 	}}

@@ -82,6 +82,7 @@ func toCronWorkflow(w *wireCronWorkflow, decoding error) cronWorkflow {
 	_, c.registered = m.Annotations[annotationLastSchedule]
 	c.Retention, c.template = toRetention(m.Namespace, spec, w.Spec["workflowSpec"])
 	c.Settings, c.notes = toSettings(m)
+	c.When = toWhen(m, spec.When, status.Failed, status.Succeeded, c.CreatedAt)
 	if spec.WorkflowMetadata != nil {
 		if label, ok := spec.WorkflowMetadata.Labels[labelCronWorkflow]; ok && label != m.Name {
 			c.cronLabels = append(c.cronLabels, label)
@@ -144,10 +145,10 @@ func toSpec(spec wfv1.CronWorkflowSpec) auditor.Spec {
 
 func toStatus(status wfv1.CronWorkflowStatus, m wireMeta) auditor.Status {
 	s := auditor.Status{
-		Succeeded: status.Succeeded,
-		Failed:    status.Failed,
 		Stopped:   status.Phase == wfv1.StoppedPhase,
 		WrittenAt: m.writtenAt(),
+		Succeeded: status.Succeeded,
+		Failed:    status.Failed,
 		Intended:  parseTime(m.Annotations[annotationIntended]),
 	}
 	if t := status.LastScheduledTime; t != nil && t.Year() >= 1970 {

@@ -34,7 +34,11 @@ type wireManaged struct {
 	Manager string `json:"manager"`
 	Time    string `json:"time"`
 	Fields  struct {
-		Spec json.RawMessage `json:"f:spec"`
+		Spec     json.RawMessage `json:"f:spec"`
+		Metadata struct {
+			Labels      json.RawMessage `json:"f:labels"`
+			Annotations json.RawMessage `json:"f:annotations"`
+		} `json:"f:metadata"`
 	} `json:"fieldsV1"`
 }
 

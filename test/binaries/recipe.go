@@ -20,6 +20,8 @@ const (
 	Argo40        Binary = "argo-4.0"
 	// GolangciLint is not part of a cluster; it is built here so that the linter is pinned and cached like the rest.
 	GolangciLint Binary = "golangci-lint"
+	// ControllerGen neither: it writes the CustomResourceDefinition and the deep copies of Rollcall's own kind (make generate).
+	ControllerGen Binary = "controller-gen"
 )
 
 // All is every program of a cluster, in the order in which they are best built: what is
@@ -42,6 +44,7 @@ var recipes = map[Binary]recipe{
 	KubeAPIServer: {folder: "kubernetes", module: "k8s.io/kubernetes", pkg: "k8s.io/kubernetes/cmd/kube-apiserver", exe: "kube-apiserver", stamp: kubernetesStamp},
 	Kubectl:       {folder: "kubernetes", module: "k8s.io/kubernetes", pkg: "k8s.io/kubernetes/cmd/kubectl", exe: "kubectl", stamp: kubernetesStamp},
 	GolangciLint:  {folder: "golangci-lint", module: "github.com/golangci/golangci-lint/v2", pkg: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint", exe: "golangci-lint", stamp: lintStamp},
+	ControllerGen: {folder: "controller-gen", module: "sigs.k8s.io/controller-tools", pkg: "sigs.k8s.io/controller-tools/cmd/controller-gen", exe: "controller-gen", stamp: controllerGenStamp},
 	Argo36:        argo("argo-3.6", "github.com/argoproj/argo-workflows/v3"),
 	Argo37:        argo("argo-3.7", "github.com/argoproj/argo-workflows/v3"),
 	Argo40:        argo("argo-4.0", "github.com/argoproj/argo-workflows/v4"),
@@ -73,6 +76,11 @@ func kubernetesStamp(version string) []string {
 
 func lintStamp(version string) []string {
 	return []string{"-X", "main.version=" + version}
+}
+
+// controllerGenStamp: it writes its version into what it generates.
+func controllerGenStamp(version string) []string {
+	return []string{"-X", "sigs.k8s.io/controller-tools/pkg/version.version=" + version}
 }
 
 func lookUp(b Binary) (recipe, error) {

@@ -1,0 +1,12 @@
+// Package v1alpha1 is the kind CronAudit of the group rollcall.dev: what Rollcall has recorded of one CronWorkflow.
+//
+// The CustomResourceDefinition in charts/rollcall/crds and the deep copies are generated from these types: after a change run
+// "make generate". Since Helm does not update CustomResourceDefinitions, a schema must go on accepting what a newer Rollcall
+// writes: only sets that are closed by design (verdicts, concurrency policies) are enumerated, reasons and causes are not.
+//
+// The package knows Kubernetes' metadata and nothing of how a record is judged or stored.
+//
+// +kubebuilder:object:generate=true
+// +groupName=rollcall.dev
+// +versionName=v1alpha1
+package v1alpha1
