@@ -318,10 +318,10 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			w.cron().Epochs = append(w.cron().Epochs, auditor.Epoch{From: clock("04:41:00"), Spec: *w.spec()})
 			w.cron().Epochs[1].Spec.Suspend = true
 		}, missed},
-		"stopped":                              {func(w *world) { w.cron().Status.Stopped = true }, outcome{Verdict: auditor.Skipped, Reason: auditor.Stopped}},
-		"stopped after a newer run":            {func(w *world) { w.cron().Status.Stopped = true; w.cron().Status.LastScheduledTime = clock("04:43:00") }, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
-		"seen stopped as its grace ended":      {func(w *world) { w.watched("04:00:00", "04:44:00").Stopped = []time.Time{clock("04:40:30")} }, outcome{Verdict: auditor.Skipped, Reason: auditor.Stopped}},
-		"seen stopped only after its grace":    {func(w *world) { w.watched("04:00:00", "04:44:00").Stopped = []time.Time{clock("04:40:31")} }, missed},
+		"stopped":                           {func(w *world) { w.cron().Status.Stopped = true }, outcome{Verdict: auditor.Skipped, Reason: auditor.Stopped}},
+		"stopped after a newer run":         {func(w *world) { w.cron().Status.Stopped = true; w.cron().Status.LastScheduledTime = clock("04:43:00") }, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
+		"seen stopped as its grace ended":   {func(w *world) { w.watched("04:00:00", "04:44:00").Stopped = []time.Time{clock("04:40:30")} }, outcome{Verdict: auditor.Skipped, Reason: auditor.Stopped}},
+		"seen stopped only after its grace": {func(w *world) { w.watched("04:00:00", "04:44:00").Stopped = []time.Time{clock("04:40:31")} }, missed},
 		"seen stopped, and no longer so before it": {func(w *world) {
 			r := w.watched("04:00:00", "04:44:00")
 			r.Stopped, r.Resumed = []time.Time{clock("04:20:00")}, []time.Time{clock("04:40:00")}
