@@ -252,18 +252,17 @@ func readEpochs(cw CronWorkflow, controllerZone *time.Location) ([]epoch, error)
 	}
 	var epochs []epoch
 	for i, e := range given {
-		spec := e.Spec
-		for _, next := range given[i:] { // what followed is the best guess at what is not known
-			if !next.Unknown {
-				spec = next.Spec
-				break
+		read := epoch{from: later(e.From, cw.CreatedAt), known: !e.Unknown, traceless: e.Traceless}
+		// What followed is the best guess at what is not known.
+		if k := slices.IndexFunc(given[i:], func(e Epoch) bool { return !e.Unknown }); k >= 0 {
+			read.spec = given[i+k].Spec
+			parsed, err := schedule.Parse(read.spec.Schedules, read.spec.Timezone, controllerZone)
+			if err != nil {
+				return nil, err
 			}
+			read.schedule = parsed
 		}
-		parsed, err := schedule.Parse(spec.Schedules, spec.Timezone, controllerZone)
-		if err != nil {
-			return nil, err
-		}
-		epochs = append(epochs, epoch{from: later(e.From, cw.CreatedAt), spec: spec, schedule: parsed, known: !e.Unknown, traceless: e.Traceless})
+		epochs = append(epochs, read)
 		if i > 0 {
 			epochs[i-1].until = epochs[i].from
 		}

@@ -1,0 +1,410 @@
+package auditor
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Key names a CronWorkflow.
+type Key struct{ Namespace, Name string }
+
+func (k Key) String() string { return k.Namespace + "/" + k.Name }
+
+func (k Key) compare(other Key) int {
+	if c := strings.Compare(k.Namespace, other.Namespace); c != 0 {
+		return c
+	}
+	return strings.Compare(k.Name, other.Name)
+}
+
+// Watcher calls the roll of many CronWorkflows continuously: it is told what is seen of the cluster, with the time of seeing it,
+// and says when it is worth asking for verdicts (Wake) and which there are (Judge). Its work is per observation and per firing
+// that is due; a CronWorkflow to which neither happens costs nothing.
+//
+// It gives the verdicts that Audit would give over everything seen so far, but remembers only what a verdict that is not final
+// rests on. A verdict is final once the firing has run, or Argo can start it no more; a run that shows up nevertheless still
+// changes it.
+//
+// Times are those of one clock, the API server's. Its methods are not safe for concurrent use.
+type Watcher struct {
+	opts Options
+	now  time.Time // the latest it was told
+	all  map[Key]*watched
+	// owners are the CronWorkflows by UID, strangers the runs by the UID of an owner that has not been seen, and their own name.
+	owners      map[string]*watched
+	strangers   map[string]map[Key]Run
+	resumed     map[Key]State
+	controllers map[string]*Controller
+	// coverage are the stretches in which this Watcher saw everything; the last one has no end. It is empty before Begin.
+	coverage []Stretch
+	queue    queue
+}
+
+// Judgement is what Judge found out about one CronWorkflow.
+type Judgement struct {
+	Key Key
+	UID string
+	// Decided are the verdicts that are new or have changed, ascending.
+	Decided []Finding
+	// Confirm are firings that would be Missed or Expired for the first time: read their exact names from the API server, then say
+	// SeeRun or Confirm. Until then they are asked for again every 10 s.
+	Confirm []Finding
+	// Stuck says in a sentence that Argo's controller is alive and does nothing for the schedule; empty when that is not so.
+	Stuck string
+	// Err says why none of its firings can be judged; nil when they can.
+	Err error
+	// Changed says that there is a new State to be recorded, and Urgent that a firing was lost: nothing should be done about it
+	// before that is on record.
+	Changed, Urgent bool
+}
+
+// NewWatcher returns a Watcher that has seen nothing.
+func NewWatcher(opts Options) *Watcher {
+	return &Watcher{
+		opts: opts.withDefaults(), all: map[Key]*watched{}, owners: map[string]*watched{}, strangers: map[string]map[Key]Run{},
+		resumed: map[Key]State{}, controllers: map[string]*Controller{},
+	}
+}
+
+// Begin says that everything there is has been shown: from now on nothing comes or goes unseen.
+func (w *Watcher) Begin(now time.Time) {
+	w.at(now)
+	if w.begun() {
+		return
+	}
+	w.coverage = []Stretch{{From: now}}
+	for _, h := range w.all {
+		if h.present {
+			h.enter(h.cw, now)
+			w.queue.put(h)
+		}
+	}
+}
+
+func (w *Watcher) begun() bool { return len(w.coverage) > 0 }
+
+// Gap says that nothing was seen from a time on until now, and that everything there is now has been shown again, or is about to be.
+func (w *Watcher) Gap(from, now time.Time) {
+	w.at(now)
+	if !w.begun() {
+		return
+	}
+	last := &w.coverage[len(w.coverage)-1]
+	if from.After(last.From) {
+		last.To = from
+	} else {
+		w.coverage = w.coverage[:len(w.coverage)-1]
+	}
+	w.coverage = append(w.coverage, Stretch{From: now})
+	if n := len(w.coverage); n > MaxStretches {
+		w.coverage = slices.Clone(w.coverage[n-MaxStretches:])
+	}
+	for _, h := range w.all {
+		if h.live {
+			h.missed(from)
+			w.queue.put(h)
+		}
+	}
+}
+
+// SeeCronWorkflow says what a CronWorkflow is now. Of its Epochs only the last one is looked at: the present spec, and since
+// when the object says that it has been so.
+func (w *Watcher) SeeCronWorkflow(cw CronWorkflow, now time.Time) {
+	w.at(now)
+	key := Key{cw.Namespace, cw.Name}
+	h := w.watchedAt(key)
+	if h.present && h.cw.UID != cw.UID {
+		w.LoseCronWorkflow(key, now)
+		h = w.watchedAt(key)
+	}
+	w.trace(cw.InstanceID, cw.Status.WrittenAt)
+	if !h.present {
+		h.present = true
+		w.owners[cw.UID] = h
+		for _, run := range w.strangers[cw.UID] {
+			h.runs[run.Name] = &seenRun{Run: run}
+		}
+		delete(w.strangers, cw.UID)
+	}
+	switch {
+	case !w.begun():
+		h.cw = cw
+		return
+	case h.live:
+		h.see(cw, now)
+	default:
+		h.enter(cw, now)
+	}
+	w.queue.put(h)
+}
+
+// LoseCronWorkflow says that a CronWorkflow is gone. Its state is forgotten: one of the same name that comes later is another.
+func (w *Watcher) LoseCronWorkflow(key Key, now time.Time) {
+	w.at(now)
+	h := w.all[key]
+	if h == nil || !h.present {
+		return
+	}
+	w.queue.remove(h)
+	delete(w.owners, h.cw.UID)
+	delete(w.all, key)
+	next := w.watchedAt(key)
+	for name, run := range h.runs {
+		if _, ok := ScheduledTimeOf(key.Name, name); ok {
+			next.runs[name] = &seenRun{Run: run.Run}
+		}
+	}
+	w.tidy(next)
+}
+
+// SeeRun says what a Workflow is now. FinishedAt is when it was seen to have ended where the Workflow does not tell; the
+// earliest that was said stays.
+func (w *Watcher) SeeRun(namespace string, run Run, now time.Time) {
+	w.at(now)
+	if run.Finished() && run.StartedAt.IsZero() {
+		run.StartedAt = run.CreatedAt // metadata does not say, and Argo starts them at once
+	}
+	byName, byOwner := w.concerned(namespace, run)
+	if byName == nil && nameOfCron(run.Name) != "" {
+		byName = w.watchedAt(Key{namespace, nameOfCron(run.Name)})
+	}
+	if byOwner == nil && run.Owner != "" {
+		if w.strangers[run.Owner] == nil {
+			w.strangers[run.Owner] = map[Key]Run{}
+		}
+		w.strangers[run.Owner][Key{namespace, run.Name}] = run
+	}
+	if native := nameOfCron(run.Name) != ""; native && run.Controlled && run.BackfilledBy == "" {
+		w.trace(run.InstanceID, run.CreatedAt)
+	}
+	for _, h := range distinct(byName, byOwner) {
+		h.seeRun(run, now)
+		w.queue.put(h)
+	}
+}
+
+// LoseRun says that a Workflow is gone, and what it was when last seen.
+func (w *Watcher) LoseRun(namespace string, run Run, now time.Time) {
+	w.at(now)
+	if of := w.strangers[run.Owner]; of != nil {
+		delete(of, Key{namespace, run.Name})
+		if len(of) == 0 {
+			delete(w.strangers, run.Owner)
+		}
+	}
+	for _, h := range distinct(w.concerned(namespace, run)) {
+		h.loseRun(run, now)
+		w.queue.put(h)
+		w.tidy(h)
+	}
+}
+
+// SeeController says what an Argo controller has left behind so far: its lease as it is now, and writes in addition to those that
+// were said before.
+func (w *Watcher) SeeController(instanceID string, c Controller, now time.Time) {
+	w.at(now)
+	w.controller(instanceID).Lease = c.Lease
+	for _, t := range c.Writes {
+		w.trace(instanceID, t)
+	}
+}
+
+// Resume gives back the state of a CronWorkflow as it was recorded, before the first Judge: by the process before this one, or by
+// the leader up to now. What this Watcher saw itself is added to it.
+func (w *Watcher) Resume(key Key, s State) {
+	s = s.clone()
+	h := w.all[key]
+	if h == nil || !h.live {
+		w.resumed[key] = s
+		return
+	}
+	h.resume(s)
+	w.queue.put(h)
+}
+
+// NoteRecovery says how the recovery of a firing stands.
+func (w *Watcher) NoteRecovery(key Key, r Recovery, now time.Time) {
+	w.at(now)
+	if h := w.all[key]; h != nil && h.live {
+		h.noteRecovery(r)
+		w.queue.put(h)
+	}
+}
+
+// NoteMoved says that Rollcall wrote a scheduled time to status.lastScheduledTime.
+func (w *Watcher) NoteMoved(key Key, t, now time.Time) {
+	w.at(now)
+	if h := w.all[key]; h != nil && h.live {
+		h.noteMoved(t)
+		w.queue.put(h)
+	}
+}
+
+// Confirm says that the exact names of these firings were read from the API server now, and do not exist.
+func (w *Watcher) Confirm(key Key, scheduled []time.Time, now time.Time) {
+	w.at(now)
+	h := w.all[key]
+	if h == nil || !h.live {
+		return
+	}
+	for _, t := range scheduled {
+		if o := h.openAt(t); o != nil && o.asking {
+			o.asking, o.confirmed, o.again = false, now, true
+		}
+	}
+	w.queue.put(h)
+}
+
+// Wake is when Judge is next worth calling; false when nothing is ever due. It changes with every observation.
+func (w *Watcher) Wake() (time.Time, bool) {
+	if len(w.queue) == 0 {
+		return time.Time{}, false
+	}
+	return w.queue[0].wake, true
+}
+
+// Judge says what is new about the CronWorkflows that are due, in the order of their keys.
+func (w *Watcher) Judge(now time.Time) []Judgement {
+	w.at(now)
+	var judged []Judgement
+	for len(w.queue) > 0 && !w.queue[0].wake.After(now) {
+		h := w.queue[0]
+		if j, ok := h.look(now); ok {
+			judged = append(judged, j)
+		}
+		h.dirty = false
+		w.queue.putAfter(h, now)
+	}
+	slices.SortFunc(judged, func(a, b Judgement) int { return a.Key.compare(b.Key) })
+	return judged
+}
+
+// State is what must not be forgotten of a CronWorkflow; false when it is not watched.
+func (w *Watcher) State(key Key) (State, bool) {
+	h := w.all[key]
+	if h == nil || !h.live {
+		return State{}, false
+	}
+	return h.state(), true
+}
+
+// Input is all that is known of a CronWorkflow; false when it is not watched.
+func (w *Watcher) Input(key Key) (Input, bool) {
+	h := w.all[key]
+	if h == nil || !h.live {
+		return Input{}, false
+	}
+	in := h.input(w.now, false)
+	record := h.record.clone()
+	in.Record = &record
+	in.CronWorkflow.Epochs = slices.Clone(in.CronWorkflow.Epochs)
+	in.Controller.Writes = slices.Clone(in.Controller.Writes)
+	slices.SortFunc(in.Runs, func(a, b Run) int { return strings.Compare(a.Name, b.Name) })
+	return in, true
+}
+
+// Keys are the CronWorkflows that are watched, sorted.
+func (w *Watcher) Keys() []Key {
+	return slices.SortedFunc(func(yield func(Key) bool) {
+		for key, h := range w.all {
+			if h.present && !yield(key) {
+				return
+			}
+		}
+	}, Key.compare)
+}
+
+func (w *Watcher) at(now time.Time) { w.now = later(w.now, now) }
+
+// watchedAt is what is kept under a name; it may hold no more than runs of that name.
+func (w *Watcher) watchedAt(key Key) *watched {
+	h := w.all[key]
+	if h == nil {
+		h = newWatched(w, key)
+		w.all[key] = h
+	}
+	return h
+}
+
+// tidy forgets a name under which there is nothing.
+func (w *Watcher) tidy(h *watched) {
+	if !h.present && len(h.runs) == 0 {
+		delete(w.all, h.key)
+	}
+}
+
+// concerned are the CronWorkflows that a run may matter to: the one that it is named after, and its owner; nil where there is none.
+func (w *Watcher) concerned(namespace string, run Run) (byName, byOwner *watched) {
+	if cron := nameOfCron(run.Name); cron != "" {
+		byName = w.all[Key{namespace, cron}]
+	}
+	if run.Owner != "" {
+		byOwner = w.owners[run.Owner]
+	}
+	return byName, byOwner
+}
+
+func distinct(a, b *watched) []*watched {
+	switch {
+	case a == nil && b == nil:
+		return nil
+	case a == nil || a == b:
+		return []*watched{b}
+	case b == nil:
+		return []*watched{a}
+	}
+	return []*watched{a, b}
+}
+
+// nameOfCron is the CronWorkflow after one of whose firings a Workflow is named; empty where it is named after none.
+func nameOfCron(workflow string) string {
+	i := strings.LastIndexByte(workflow, '-')
+	if i < 1 || workflow[i-1] == '-' { // a name cannot end in a dash; this is the zero time's
+		return ""
+	}
+	if _, ok := ScheduledTimeOf(workflow[:i], workflow); !ok {
+		return ""
+	}
+	return workflow[:i]
+}
+
+// maxTraces is how many times of writing are kept of a controller, in different seconds.
+const maxTraces = 4096
+
+func (w *Watcher) controller(instanceID string) *Controller {
+	c := w.controllers[instanceID]
+	if c == nil {
+		c = &Controller{}
+		w.controllers[instanceID] = c
+	}
+	return c
+}
+
+// trace notes that a controller wrote.
+func (w *Watcher) trace(instanceID string, t time.Time) {
+	if t.IsZero() {
+		return
+	}
+	c, t := w.controller(instanceID), t.Truncate(time.Second)
+	i, found := slices.BinarySearchFunc(c.Writes, t, time.Time.Compare)
+	if found {
+		return
+	}
+	if c.Writes = slices.Insert(c.Writes, i, t); len(c.Writes) > maxTraces {
+		c.Writes = append(c.Writes[:0], c.Writes[maxTraces/4:]...)
+	}
+}
+
+func (s State) clone() State {
+	s.Epochs, s.Coverage, s.Open, s.Unsettled = slices.Clone(s.Epochs), slices.Clone(s.Coverage), slices.Clone(s.Open), slices.Clone(s.Unsettled)
+	s.Notable, s.Strip, s.Totals, s.Record = slices.Clone(s.Notable), slices.Clone(s.Strip), maps.Clone(s.Totals), s.Record.clone()
+	return s
+}
+
+func (r Record) clone() Record {
+	r.Runs, r.Recoveries, r.Moved, r.Active = slices.Clone(r.Runs), slices.Clone(r.Recoveries), slices.Clone(r.Moved), slices.Clone(r.Active)
+	r.Errors, r.Stopped, r.Resumed, r.Unseen = slices.Clone(r.Errors), slices.Clone(r.Stopped), slices.Clone(r.Resumed), slices.Clone(r.Unseen)
+	return r
+}

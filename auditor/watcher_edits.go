@@ -1,0 +1,136 @@
+package auditor
+
+import (
+	"slices"
+	"time"
+
+	"rollcall.dev/rollcall/schedule"
+)
+
+// edits follow the spec of one CronWorkflow.
+type edits struct {
+	epochs []Epoch
+	// says is since when the object last said that its spec is what it is, and told when it first said so: it also changes with
+	// edits of what does not matter here. spec is the last one seen, refused why it is no spec that Argo can run.
+	says, told time.Time
+	spec       Spec
+	refused    error
+	// appended is when an epoch was last added.
+	appended time.Time
+	// unwatched, unless zero, is until when it was watched before a gap after which it has not been seen yet.
+	unwatched time.Time
+}
+
+// timestampsLag is how much earlier than seen an edit may say that it was: the times in managedFields are cut to seconds.
+const timestampsLag = 2 * time.Second
+
+// note takes in a spec as seen now and, before that, at an earlier time. It returns the start of the stretch of which
+// more is known than before, zero when that is none. What was in effect between two looks with a gap in between is not known
+// when the spec was edited then; where the object cannot tell, that is so when it is not the same.
+func (e *edits) note(seen Epoch, before, now time.Time, zone *time.Location) (edited time.Time) {
+	known := len(e.epochs) > 0
+	same := known && sameSpec(e.spec, seen.Spec)
+	touched := !seen.From.Equal(e.says)
+	gap := e.unwatched
+	e.unwatched, e.spec = time.Time{}, seen.Spec
+	if touched {
+		e.says, e.told = seen.From, now
+	}
+	if !same {
+		_, e.refused = schedule.Parse(seen.Spec.Schedules, seen.Spec.Timezone, zone)
+	}
+	from := now
+	switch {
+	case !known:
+		from = seen.From
+	case !gap.IsZero() && touched && seen.From.Add(timestampsLag).After(gap):
+		e.add(Epoch{From: gap, Unknown: true}, now)
+		e.add(e.epoch(later(seen.From, gap)), now)
+		return gap
+	case same:
+		return time.Time{}
+	case !gap.IsZero():
+		e.add(Epoch{From: gap, Unknown: true}, now)
+		e.add(e.epoch(now), now)
+		return gap
+	case touched && !seen.From.Add(timestampsLag).Before(before) && !seen.From.After(now):
+		from = later(seen.From, e.epochs[len(e.epochs)-1].From)
+	}
+	e.add(e.epoch(from), now)
+	return from
+}
+
+// epoch is that of the last spec; one that Argo cannot run is as good as unknown.
+func (e *edits) epoch(from time.Time) Epoch {
+	if e.refused != nil {
+		return Epoch{From: from, Unknown: true}
+	}
+	return Epoch{From: from, Spec: e.spec}
+}
+
+func (e *edits) add(epoch Epoch, now time.Time) {
+	e.appended = now
+	if n := len(e.epochs); n > 0 && !epoch.From.After(e.epochs[n-1].From) {
+		e.epochs = e.epochs[:n-1]
+	}
+	e.epochs = append(slices.Clip(e.epochs), epoch) // inputs share the old one
+	e.epochs = e.epochs[max(0, len(e.epochs)-MaxEpochs):]
+}
+
+// missed says that nothing was seen from a time on, though what came after it may have been shown already; before is when the
+// CronWorkflow was last seen. It returns what note does.
+func (e *edits) missed(from, before time.Time) (edited time.Time) {
+	if !before.After(from) {
+		e.unwatched = from
+		return time.Time{}
+	}
+	i := slices.IndexFunc(e.epochs, func(epoch Epoch) bool { return epoch.From.After(from) })
+	switch {
+	case i > 0 && e.appended.After(from):
+		e.epochs = slices.Insert(slices.Clone(e.epochs), i, Epoch{From: from, Unknown: true})
+		e.epochs = e.epochs[max(0, len(e.epochs)-MaxEpochs):]
+		return from
+	case i < 0 && len(e.epochs) > 0 && e.told.After(from) && e.says.After(from):
+		e.add(Epoch{From: from, Unknown: true}, before)
+		e.add(e.epoch(e.says), before)
+		return from
+	}
+	return time.Time{}
+}
+
+func sameSpec(a, b Spec) bool {
+	return slices.Equal(a.Schedules, b.Schedules) && a.Timezone == b.Timezone && a.Suspend == b.Suspend && a.Policy == b.Policy &&
+		a.StartingDeadline == b.StartingDeadline && a.When == b.When && a.StopStrategy == b.StopStrategy
+}
+
+// after are the epochs of an earlier record, followed by those seen since then. gap says that nobody watched in between.
+func (e *edits) after(recorded []Epoch, until, since time.Time, gap bool, zone *time.Location) {
+	own := e.epochs
+	if len(recorded) == 0 || len(own) == 0 {
+		return
+	}
+	joined := edits{}
+	for _, epoch := range recorded {
+		if !epoch.From.After(since) {
+			joined.epochs = append(joined.epochs, epoch)
+		}
+	}
+	if len(joined.epochs) == 0 {
+		return
+	}
+	if last := joined.epochs[len(joined.epochs)-1]; !last.Unknown {
+		joined.spec = last.Spec
+	}
+	if gap {
+		joined.unwatched = until
+	}
+	if own[0].Unknown {
+		joined.add(own[0], since)
+	} else {
+		joined.note(own[0], until, since, zone)
+	}
+	for _, epoch := range own[1:] {
+		joined.add(epoch, since)
+	}
+	e.epochs = joined.epochs
+}

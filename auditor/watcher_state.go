@@ -1,0 +1,158 @@
+package auditor
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// state is what must not be forgotten.
+func (h *watched) state() State {
+	s := State{
+		UID: h.cw.UID, Epochs: slices.Clone(h.edits.epochs), Coverage: h.coverage(h.now), AuditedThrough: h.cursor,
+		Totals: maps.Clone(h.totals), Record: h.record.clone(), Accounted: h.counting.accounted, Notable: slices.Clone(h.notable),
+	}
+	for _, o := range h.open {
+		switch {
+		case o.said.Verdict == Missed:
+			s.Open = append(s.Open, o.said)
+		case o.said.Verdict == "":
+			s.Unsettled = append(s.Unsettled, Finding{ScheduledTime: o.at, Workflow: WorkflowName(h.cw.Name, o.at), Verdict: Pending, Deadline: o.deadline})
+		default:
+			s.Unsettled = append(s.Unsettled, o.said)
+		}
+	}
+	for _, m := range h.strip {
+		s.Strip = append(s.Strip, m.verdict)
+	}
+	return s
+}
+
+// resume adds what was seen here to a state of before.
+func (h *watched) resume(s State) {
+	if s.UID != h.cw.UID {
+		return
+	}
+	since := later(h.Watcher.coverage[0].From, h.entered)
+	until := s.AuditedThrough
+	if n := len(s.Coverage); n > 0 {
+		until = s.Coverage[n-1].To
+	}
+	gap := until.Before(since)
+	h.earlier = s.Coverage
+	h.edits.after(s.Epochs, until, since, gap, h.Watcher.opts.ControllerZone)
+	h.parse()
+	ran := h.record.Runs
+	h.joinRecord(s.Record, since)
+	if gap {
+		h.resumeCounts(s.Accounted, until, since)
+	}
+	h.verdicts = verdicts{cursor: s.AuditedThrough, since: s.AuditedThrough, totals: map[Verdict]int64{}}
+	maps.Copy(h.totals, s.Totals)
+	if len(s.Record.Runs) > 0 {
+		first := slices.MinFunc(s.Record.Runs, func(a, b RecordedRun) int { return a.ScheduledTime.Compare(b.ScheduledTime) })
+		h.since = earlier(h.since, first.ScheduledTime)
+	}
+	h.notable = slices.SortedFunc(slices.Values(s.Notable), func(a, b Finding) int { return a.ScheduledTime.Compare(b.ScheduledTime) })
+	h.reopen(s)
+	h.strip = h.stripOf(s.Strip)
+	for _, run := range h.record.Runs {
+		if t := run.ScheduledTime; t.After(h.cursor) && h.listed(t) {
+			h.addExtra(extra{at: t})
+		}
+	}
+	h.findNext()
+	for _, run := range ran {
+		h.noteRan(run)
+	}
+	h.noteRuns()
+	h.changed = len(h.edits.epochs) != len(s.Epochs)
+	h.dirty = h.changed || h.err != nil
+}
+
+// reopen makes the firings of a state without a final verdict open again.
+func (h *watched) reopen(s State) {
+	for _, f := range slices.Concat(s.Open, s.Unsettled) {
+		o := &open{at: f.ScheduledTime, deadline: h.deadlineOf(f.ScheduledTime), said: f, absent: f.Verdict.Lost() || f.Verdict == Pending}
+		if f.Verdict == Pending {
+			o.said = Finding{}
+		}
+		o.again = f.Verdict == Pending || f.Verdict.Lost() || f.Reason == NameTaken
+		if i, found := h.openIndex(o.at); !found {
+			h.open = slices.Insert(h.open, i, o)
+		}
+	}
+}
+
+// stripOf gives verdicts the times of the newest firings, which they are of.
+func (h *watched) stripOf(verdicts []Verdict) []mark {
+	var times []time.Time
+	for _, e := range slices.Backward(h.parsed) {
+		to := h.cursor
+		if !e.until.IsZero() {
+			to = earlier(to, e.until)
+		}
+		if n := len(verdicts) - len(times); n > 0 && e.from.Before(to) {
+			times = append(e.schedule.Last(to, n, e.from.Add(time.Second)), times...)
+		}
+	}
+	n := min(len(times), len(verdicts))
+	var strip []mark
+	for i, t := range times[len(times)-n:] {
+		strip = append(strip, mark{t, verdicts[len(verdicts)-n+i]})
+	}
+	return strip
+}
+
+// joinRecord puts an earlier record before what was seen here since; of what both have, the earlier record has more to say.
+func (h *watched) joinRecord(r Record, since time.Time) {
+	own := h.record
+	before := func(t time.Time) bool { return t.Before(since) }
+	h.record = Record{
+		Moved:   merge(r.Moved, own.Moved),
+		Active:  join(r.Active, own.Active, func(a ActiveSeen) time.Time { return a.At }, before),
+		Errors:  join(r.Errors, own.Errors, func(e ErrorSeen) time.Time { return e.At }, before),
+		Stopped: join(r.Stopped, own.Stopped, func(t time.Time) time.Time { return t }, before),
+		Resumed: join(r.Resumed, own.Resumed, func(t time.Time) time.Time { return t }, before),
+		Unseen:  join(r.Unseen, own.Unseen, func(s Stretch) time.Time { return s.From }, before),
+	}
+	h.record.Runs = unite(r.Runs, nil, func(r RecordedRun) time.Time { return r.ScheduledTime })
+	h.record.Recoveries = unite(r.Recoveries, own.Recoveries, func(r Recovery) time.Time { return r.ScheduledTime })
+	if n := len(h.record.Stopped); n > 0 && !h.cw.Status.Stopped && len(own.Stopped) == 0 && !newestUpTo(h.record.Resumed, h.now).After(h.record.Stopped[n-1]) {
+		h.record.Resumed = append(h.record.Resumed, h.now) // at some time when nobody watched
+	}
+}
+
+// join takes of a what lies before, of b what does not.
+func join[T any](a, b []T, at func(T) time.Time, before func(time.Time) bool) []T {
+	joined := slices.DeleteFunc(slices.Clone(a), func(v T) bool { return !before(at(v)) })
+	for _, v := range b {
+		if !before(at(v)) {
+			joined = append(joined, v)
+		}
+	}
+	slices.SortStableFunc(joined, func(a, b T) int { return at(a).Compare(at(b)) })
+	return joined
+}
+
+// unite takes one of each time, those of a where both have one.
+func unite[T any](a, b []T, at func(T) time.Time) []T {
+	all := slices.Concat(a, b)
+	slices.SortStableFunc(all, func(a, b T) int { return at(a).Compare(at(b)) })
+	return slices.CompactFunc(all, func(a, b T) bool { return at(a).Equal(at(b)) })
+}
+
+// resumeCounts compares Argo's count of finished runs with what was accounted for before a gap.
+func (h *watched) resumeCounts(accounted int64, until, since time.Time) {
+	if accounted <= 0 {
+		return
+	}
+	for _, run := range h.runs {
+		if h.counts(run.Run) && run.Finished() && run.FinishedAt.After(until) {
+			accounted++
+		}
+	}
+	if counted := h.cw.Status.Succeeded + h.cw.Status.Failed; counted > accounted {
+		h.noteUnseen(Stretch{From: until, To: since})
+	}
+}

@@ -1,0 +1,165 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"rollcall.dev/rollcall/internal/record/v1alpha1"
+)
+
+// write writes the newest state of a record, unless the one that is meant, or a newer one, has been written meanwhile. What
+// could not be written is queued again.
+func (s *Store) write(ctx context.Context, e *entry, saved uint64) error {
+	select {
+	case <-e.turn:
+	case <-ctx.Done():
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.again(e, time.Now())
+		return fmt.Errorf("write the record of CronWorkflow %s: %w", e.key, context.Cause(ctx))
+	}
+	defer func() { e.turn <- struct{}{} }()
+
+	s.mu.Lock()
+	if e.refused != nil || e.next == nil || e.written >= saved {
+		defer s.mu.Unlock()
+		return e.refused
+	}
+	status, taken := *e.next, e.saved
+	s.mu.Unlock()
+
+	err := s.put(ctx, e, status)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	switch {
+	case err == nil:
+		e.written, e.lastWrite, e.failures = taken, now, 0
+		s.done(e, taken)
+		s.again(e, now.Add(s.timing.Every))
+		return nil
+	case errors.Is(err, ErrSuperseded):
+		e.refused = err
+		s.done(e, e.saved)
+	case errors.Is(err, ErrAnother):
+		e.written = taken
+		s.done(e, taken)
+		s.again(e, now)
+	default:
+		e.failures++
+		s.again(e, now.Add(s.backoff(e.failures)))
+	}
+	s.options.WriteFailed()
+	return err
+}
+
+// done forgets what was to be written unless there is something newer; call it with mu.
+func (s *Store) done(e *entry, taken uint64) {
+	if e.saved == taken {
+		e.next = nil
+		s.dequeue(e)
+	}
+}
+
+// again has an entry written later where there is something to write; call it with mu.
+func (s *Store) again(e *entry, due time.Time) {
+	if e.next != nil && !e.forgotten {
+		s.enqueue(e, due)
+	}
+}
+
+// maxSteps bounds how often one write adapts to what it finds. A record that exists unread, is of a former CronWorkflow, has to
+// go and comes back takes six.
+const maxSteps = 8
+
+// put replaces the status in the API server, and makes the CronAudit where there is none; call it with the entry's turn.
+func (s *Store) put(ctx context.Context, e *entry, status v1alpha1.CronAuditStatus) error {
+	for range maxSteps {
+		switch {
+		case e.have == nil:
+			made, err := s.api.create(ctx, e.key, status.ObservedUID)
+			switch {
+			case err == nil:
+				e.have = &made
+			case apierrors.IsAlreadyExists(err):
+				if err := s.find(ctx, e, status.ObservedUID); err != nil {
+					return err
+				}
+			default:
+				return explain(err, "create the record of CronWorkflow %s", e.key)
+			}
+		case e.have.owner != status.ObservedUID:
+			if err := s.clear(ctx, e, status.ObservedUID); err != nil {
+				return err
+			}
+		default:
+			status.Revision, status.WrittenBy = e.have.revision+1, s.writer
+			setConditions(&status, e.have.conditions, s.options.Now())
+			written, err := s.api.replace(ctx, e.key, *e.have, status)
+			switch {
+			case err == nil:
+				e.know(written)
+				return nil
+			case absent(err):
+				e.have = nil
+			case apierrors.IsConflict(err):
+				if err := s.find(ctx, e, status.ObservedUID); err != nil {
+					return err
+				}
+			default:
+				return explain(err, "write the record of CronWorkflow %s", e.key)
+			}
+		}
+	}
+	return fmt.Errorf("write the record of CronWorkflow %s: somebody else changes it all the time", e.key)
+}
+
+// know takes a version for the one to write on.
+func (e *entry) know(v version) {
+	e.have, e.known = &v, v.knowledge()
+}
+
+// find reads a record that is not as it was expected. It is an error when another Rollcall has written this CronWorkflow's
+// record since it was read here; whatever else has changed it is no reason not to write.
+func (s *Store) find(ctx context.Context, e *entry, uid string) error {
+	found, err := s.api.get(ctx, e.key)
+	if absent(err) {
+		e.have = nil
+		return nil
+	}
+	if err != nil {
+		return explain(err, "read the record of CronWorkflow %s", e.key)
+	}
+	v, _, _ := found.read()
+	blank := v.revision == 0 && v.writer == ""
+	if v.owner == uid && !blank && v.knowledge() != e.known && v.writer != s.writer {
+		return fmt.Errorf("record of CronWorkflow %s: %w: it has revision %d by %q, and here revision %d by %q was known",
+			e.key, ErrSuperseded, v.revision, v.writer, e.known.revision, e.known.writer)
+	}
+	e.have = &v
+	return nil
+}
+
+// clear removes the record of another CronWorkflow of the name, if it is the other one that is gone.
+func (s *Store) clear(ctx context.Context, e *entry, uid string) error {
+	live, err := s.api.cronWorkflow(ctx, e.key)
+	switch {
+	case absent(err):
+		return fmt.Errorf("record of CronWorkflow %s: %w: it does not exist", e.key, ErrAnother)
+	case err != nil:
+		return explain(err, "read CronWorkflow %s, whose record is of another one", e.key)
+	case live != uid:
+		return fmt.Errorf("record of CronWorkflow %s: %w: its UID is %s, that of the state %s", e.key, ErrAnother, live, uid)
+	}
+	err = s.api.remove(ctx, e.key, *e.have)
+	if err != nil && !absent(err) && !apierrors.IsConflict(err) {
+		return explain(err, "delete the record of a former CronWorkflow %s", e.key)
+	}
+	e.have = nil
+	return nil
+}
