@@ -126,22 +126,21 @@ func (h *watched) forgetGone() {
 
 // noteUnseen notes a stretch in which runs came and went unseen. Of too many, the two oldest become one.
 func (h *watched) noteUnseen(s Stretch) {
-	u := append(h.record.Unseen, s)
-	if len(u) > MaxStretches {
+	h.record.Unseen = append(h.record.Unseen, s)
+	if u := h.record.Unseen; len(u) > MaxStretches {
 		u[1].From = u[0].From
-		u = u[1:]
+		h.record.Unseen = u[1:]
 	}
-	h.record.Unseen = u
 }
 
 // bound gives up what there is too much of, the oldest first.
 func (l *looking) bound() {
 	var missed, unsettled, asking []*open
 	for _, o := range l.open {
-		switch {
-		case o.said.Verdict == Missed:
+		switch o.said.Verdict {
+		case Missed:
 			missed = append(missed, o)
-		case o.said.Verdict == "":
+		case "":
 			asking = append(asking, o)
 		default:
 			unsettled = append(unsettled, o)

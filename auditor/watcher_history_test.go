@@ -2,6 +2,8 @@ package auditor_test
 
 import (
 	"fmt"
+	"iter"
+	"maps"
 	"math/rand"
 	"slices"
 	"testing"
@@ -17,16 +19,20 @@ import (
 // start it no more; a run that came later than that, after an edit of the deadline, counts nevertheless.
 func recomputed(t failer, tale tale, opts auditor.Options) map[string]outcome {
 	t.Helper()
-	verdicts, ran := map[string]outcome{}, tale.ran()
-	for at := tale.from.Truncate(time.Minute).Add(time.Minute); at.Before(tale.to); at = at.Add(time.Minute) {
-		settled := tale.settled(at)
-		if settled.After(tale.to) {
-			continue
-		}
+	type due struct{ at, settled time.Time }
+	var firings []due
+	ran := tale.ran()
+	for at, settled := range tale.minutes() {
 		if ran[auditor.WorkflowName(tale.first.Name, at)] {
 			settled = tale.to
 		}
-		report, err := auditor.Audit(tale.input(settled), auditor.Window{From: at.Add(-time.Second), To: at}, settled, opts)
+		firings = append(firings, due{at, settled})
+	}
+	slices.SortFunc(firings, func(a, b due) int { return a.settled.Compare(b.settled) })
+	verdicts, so := map[string]outcome{}, tale.begin()
+	for _, f := range firings {
+		in := so.until(f.settled)
+		report, err := auditor.Audit(in, auditor.Window{From: f.at.Add(-time.Second), To: f.at}, f.settled, opts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,6 +41,25 @@ func recomputed(t failer, tale tale, opts auditor.Options) map[string]outcome {
 		}
 	}
 	return verdicts
+}
+
+// minutes are the full minutes of a tale, each with the time at which no run of it can come any more, where that is in the tale.
+func (t tale) minutes() iter.Seq2[time.Time, time.Time] {
+	return func(yield func(at, settled time.Time) bool) {
+		spec, events := t.first.Epochs[0].Spec, t.events
+		for at := t.from.Truncate(time.Minute).Add(time.Minute); at.Before(t.to); at = at.Add(time.Minute) {
+			for len(events) > 0 && events[0].at.Before(at) {
+				if events[0].cron != nil {
+					spec = events[0].cron.Epochs[0].Spec
+				}
+				events = events[1:]
+			}
+			settled := at.Add(max(auditor.EffectiveGrace(0, spec.StartingDeadline), spec.StartingDeadline))
+			if !settled.After(t.to) && !yield(at, settled) {
+				return
+			}
+		}
+	}
 }
 
 // ran says which Workflows ever existed.
@@ -48,52 +73,55 @@ func (t tale) ran() map[string]bool {
 	return ran
 }
 
-// settled is when no run of the firing can come any more.
-func (t tale) settled(at time.Time) time.Time {
-	spec := t.first.Epochs[0].Spec
-	for _, e := range t.events {
-		if e.cron != nil && e.at.Before(at) {
-			spec = e.cron.Epochs[0].Spec
-		}
-	}
-	return at.Add(max(auditor.EffectiveGrace(0, spec.StartingDeadline), spec.StartingDeadline))
+// retelling is a tale up to some time, with nothing forgotten.
+type retelling struct {
+	tale   tale
+	told   int
+	cw     auditor.CronWorkflow
+	epochs []auditor.Epoch
+	record auditor.Record
+	runs   map[string]auditor.Run
 }
 
-// input is everything that has happened until then, nothing forgotten.
-func (t tale) input(until time.Time) auditor.Input {
-	record := &auditor.Record{Active: []auditor.ActiveSeen{{At: t.from}}}
-	in := auditor.Input{CronWorkflow: t.first, Record: record, Coverage: []auditor.Stretch{{From: t.from, To: until}}}
-	epochs := t.first.Epochs
-	runs := map[string]auditor.Run{}
-	for _, e := range t.events {
-		switch {
-		case e.at.After(until):
+func (t tale) begin() *retelling {
+	return &retelling{tale: t, cw: t.first, epochs: t.first.Epochs, record: auditor.Record{Active: []auditor.ActiveSeen{{At: t.from}}}, runs: map[string]auditor.Run{}}
+}
+
+// until goes on with the tale and gives everything that has happened by then, also the runs that are gone.
+func (r *retelling) until(now time.Time) auditor.Input {
+	for ; r.told < len(r.tale.events) && !r.tale.events[r.told].at.After(now); r.told++ {
+		switch e := r.tale.events[r.told]; {
 		case e.cron != nil:
-			if epoch := e.cron.Epochs[0]; !epoch.From.Equal(epochs[len(epochs)-1].From) {
-				epochs = append(slices.Clone(epochs), epoch)
-			}
-			if n := len(e.cron.Status.Active); n != len(in.CronWorkflow.Status.Active) {
-				record.Active = append(slices.DeleteFunc(record.Active, func(a auditor.ActiveSeen) bool { return a.At.Equal(e.at) }), auditor.ActiveSeen{At: e.at, Runs: n})
-			}
-			if message := e.cron.Status.SubmissionError; message != "" && message != in.CronWorkflow.Status.SubmissionError {
-				record.Errors = append(record.Errors, auditor.ErrorSeen{At: e.at, Message: message})
-			}
-			in.CronWorkflow = *e.cron
+			r.see(*e.cron, e.at)
 		case !e.gone:
-			runs[e.run.Name] = *e.run
+			r.runs[e.run.Name] = *e.run
 		}
 	}
-	in.CronWorkflow.Epochs = epochs
-	for _, run := range runs {
-		in.Runs = append(in.Runs, run)
-	}
+	record := r.record
+	in := auditor.Input{CronWorkflow: r.cw, Record: &record, Coverage: []auditor.Stretch{{From: r.tale.from, To: now}}}
+	in.CronWorkflow.Epochs = r.epochs
+	in.Runs = slices.Collect(maps.Values(r.runs))
 	return in
+}
+
+func (r *retelling) see(cw auditor.CronWorkflow, at time.Time) {
+	if epoch := cw.Epochs[0]; !epoch.From.Equal(r.epochs[len(r.epochs)-1].From) {
+		r.epochs = append(slices.Clone(r.epochs), epoch)
+	}
+	if n := len(cw.Status.Active); n != len(r.cw.Status.Active) {
+		before := slices.DeleteFunc(slices.Clone(r.record.Active), func(a auditor.ActiveSeen) bool { return a.At.Equal(at) })
+		r.record.Active = append(before, auditor.ActiveSeen{At: at, Runs: n})
+	}
+	if message := cw.Status.SubmissionError; message != "" && message != r.cw.Status.SubmissionError {
+		r.record.Errors = append(slices.Clone(r.record.Errors), auditor.ErrorSeen{At: at, Message: message})
+	}
+	r.cw = cw
 }
 
 func (f *follower) outcomes(tale tale) map[string]outcome {
 	verdicts := map[string]outcome{}
-	for at := tale.from.Truncate(time.Minute).Add(time.Minute); at.Before(tale.to); at = at.Add(time.Minute) {
-		if found, ok := f.verdicts[auditor.WorkflowName(tale.first.Name, at)]; ok && !tale.settled(at).After(tale.to) {
+	for at := range tale.minutes() {
+		if found, ok := f.verdicts[auditor.WorkflowName(tale.first.Name, at)]; ok {
 			verdicts[found.Workflow] = outcome{Verdict: found.Verdict, Reason: found.Reason, Certainty: found.Certainty}
 		}
 	}
@@ -126,7 +154,7 @@ func balanced(t *rapid.T, f *follower, tale tale) {
 		total += n
 	}
 	total += int64(len(s.Open) + len(s.Unsettled))
-	in := tale.input(tale.to)
+	in := tale.begin().until(tale.to)
 	report, err := auditor.Audit(in, auditor.Window{From: tale.from, To: s.AuditedThrough}, tale.to, auditor.Options{})
 	if err != nil || total != int64(len(report.Findings)) {
 		t.Errorf("%d firings are on the account, %d were due: %v, %v", total, len(report.Findings), s.Totals, err)
@@ -176,12 +204,11 @@ func TestANewProcessWithTheStateOfTheOldOneGoesOnAsIfNothingHadHappened(t *testi
 	rapid.Check(t, func(t *rapid.T) {
 		tale := anyTale(t)
 		f := follow(t, auditor.Options{}, tale)
-		for i, e := range tale.events {
-			f.happen(e.at, e)
-			last := i+1 == len(tale.events) || tale.events[i+1].at.After(e.at)
-			if last && rapid.IntRange(0, 9).Draw(t, "restart") == 0 {
+		for now, events := range moments(tale.events) {
+			f.happen(now, events...)
+			if rapid.IntRange(0, 9).Draw(t, "restart") == 0 {
 				f.stop()
-				f.start(e.at)
+				f.start(now)
 			}
 		}
 		f.until(tale.to)
@@ -197,16 +224,18 @@ func TestHoweverLongRollcallIsAwayNothingThatRanIsCertainlyLost(t *testing.T) {
 		tale := anyTale(t)
 		f := follow(t, auditor.Options{}, tale)
 		seen := map[string]bool{} // runs
-		for _, e := range tale.events {
+		for now, events := range moments(tale.events) {
 			if f.watching && rapid.IntRange(0, 39).Draw(t, "stop") == 0 {
-				f.until(e.at.Add(-time.Nanosecond))
+				f.until(now.Add(-time.Nanosecond))
 				f.stop()
 			} else if !f.watching && rapid.IntRange(0, 14).Draw(t, "start") == 0 {
-				f.start(e.at.Add(-time.Nanosecond))
+				f.start(now.Add(-time.Nanosecond))
 			}
-			f.happen(e.at, e)
-			if f.watching && e.run != nil {
-				seen[e.run.Name] = true
+			f.happen(now, events...)
+			for _, e := range events {
+				if f.watching && e.run != nil {
+					seen[e.run.Name] = true
+				}
 			}
 		}
 		if !f.watching {

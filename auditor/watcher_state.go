@@ -13,10 +13,10 @@ func (h *watched) state() State {
 		Totals: maps.Clone(h.totals), Record: h.record.clone(), Accounted: h.counting.accounted, Notable: slices.Clone(h.notable),
 	}
 	for _, o := range h.open {
-		switch {
-		case o.said.Verdict == Missed:
+		switch o.said.Verdict {
+		case Missed:
 			s.Open = append(s.Open, o.said)
-		case o.said.Verdict == "":
+		case "":
 			s.Unsettled = append(s.Unsettled, Finding{ScheduledTime: o.at, Workflow: WorkflowName(h.cw.Name, o.at), Verdict: Pending, Deadline: o.deadline})
 		default:
 			s.Unsettled = append(s.Unsettled, o.said)

@@ -1,6 +1,7 @@
 package auditor_test
 
 import (
+	"iter"
 	"math/rand"
 	"slices"
 	"time"
@@ -323,14 +324,25 @@ func (f *follower) answer(j auditor.Judgement, now time.Time) {
 
 // through lets all events of the tales happen.
 func (f *follower) through(events []event, to time.Time) {
-	slices.SortStableFunc(events, func(a, b event) int { return a.at.Compare(b.at) })
-	for len(events) > 0 {
-		n := slices.IndexFunc(events, func(e event) bool { return e.at.After(events[0].at) })
-		if n < 0 {
-			n = len(events)
-		}
-		f.happen(events[0].at, events[:n]...)
-		events = events[n:]
+	for now, at := range moments(events) {
+		f.happen(now, at...)
 	}
 	f.until(to)
+}
+
+// moments are the events by time.
+func moments(events []event) iter.Seq2[time.Time, []event] {
+	return func(yield func(time.Time, []event) bool) {
+		slices.SortStableFunc(events, func(a, b event) int { return a.at.Compare(b.at) })
+		for len(events) > 0 {
+			n := slices.IndexFunc(events, func(e event) bool { return e.at.After(events[0].at) })
+			if n < 0 {
+				n = len(events)
+			}
+			if !yield(events[0].at, events[:n]) {
+				return
+			}
+			events = events[n:]
+		}
+	}
 }

@@ -42,7 +42,7 @@ func (c *Client) LastLook(ctx context.Context, namespace string, names []string)
 // existing returns those of the sorted names under which there is a Workflow.
 func (c *Client) existing(ctx context.Context, namespace string, names []string) ([]string, error) {
 	var hits []string
-	err := list(ctx, c.audit, listing{resource: workflows, namespace: namespace, accept: metadataOnly},
+	_, err := list(ctx, c.audit, listing{resource: workflows, namespace: namespace, accept: metadataOnly},
 		func() { hits = nil },
 		func(w *wireName, _ error) {
 			if _, ok := slices.BinarySearch(names, w.Metadata.Name); ok {

@@ -29,11 +29,11 @@ type listing struct {
 
 // list reads all objects of a listing, page by page, and calls each for every one while the page is read: only what it keeps
 // stays in memory. It may start again, then it calls begin again: where reading takes so long that the API server no longer
-// has the version that the first page was of.
-func list[W any](ctx context.Context, from rest.Interface, l listing, begin func(), each func(*W, error)) error {
+// has the version that the first page was of. It returns the version of the collection, from which to watch it.
+func list[W any](ctx context.Context, from rest.Interface, l listing, begin func(), each func(*W, error)) (version string, err error) {
 	path, err := segments(l.resource, objectName{namespace: l.namespace})
 	if err != nil {
-		return err
+		return "", err
 	}
 	limit, next := pageSize, ""
 	begin()
@@ -51,58 +51,60 @@ func list[W any](ctx context.Context, from rest.Interface, l listing, begin func
 		if next != "" {
 			request.Param("continue", next)
 		}
-		following, err := page(ctx, request, each)
+		meta, err := page(ctx, request, each)
 		switch {
 		case apierrors.IsResourceExpired(err) && next != "":
 			limit, next = 0, "" // all at once then
 			begin()
 			continue
 		case err != nil:
-			return err
-		case following == "":
-			return nil
+			return "", err
+		case meta.Continue == "":
+			return meta.ResourceVersion, nil
 		}
-		next = following
+		next = meta.Continue
 	}
 }
 
-// page reads one page and returns where the next one begins.
-func page[W any](ctx context.Context, request *rest.Request, each func(*W, error)) (following string, err error) {
+// listMeta says which version of the collection a page is of, and where the next page begins.
+type listMeta struct {
+	ResourceVersion string `json:"resourceVersion"`
+	Continue        string `json:"continue"`
+}
+
+// page reads one page.
+func page[W any](ctx context.Context, request *rest.Request, each func(*W, error)) (meta listMeta, err error) {
 	stream, err := request.Stream(ctx)
 	if err != nil {
-		return "", err
+		return meta, err
 	}
 	defer stream.Close()
 	decoder := json.NewDecoder(stream)
 	if err := expect(decoder, json.Delim('{')); err != nil {
-		return "", err
+		return meta, err
 	}
 	for decoder.More() {
 		key, err := decoder.Token()
 		if err != nil {
-			return "", broken(err)
+			return meta, broken(err)
 		}
 		switch key {
 		case "metadata":
-			var meta struct {
-				Continue string `json:"continue"`
-			}
 			if err := decoder.Decode(&meta); err != nil {
-				return "", broken(err)
+				return meta, broken(err)
 			}
-			following = meta.Continue
 		case "items":
 			if err := items(decoder, each); err != nil {
-				return "", err
+				return meta, err
 			}
 		default:
 			var ignored json.RawMessage
 			if err := decoder.Decode(&ignored); err != nil {
-				return "", broken(err)
+				return meta, broken(err)
 			}
 		}
 	}
-	return following, expect(decoder, json.Delim('}'))
+	return meta, expect(decoder, json.Delim('}'))
 }
 
 func items[W any](decoder *json.Decoder, each func(*W, error)) error {

@@ -63,7 +63,7 @@ func (c *Client) Snapshot(ctx context.Context, scope Scope) (*Snapshot, error) {
 // cronWorkflows reads those of a namespace, of all with "". A namespace that does not exist is an error.
 func (c *Client) cronWorkflows(ctx context.Context, namespace string) ([]cronWorkflow, error) {
 	var crons []cronWorkflow
-	err := list(ctx, c.audit, listing{resource: cronWorkflows, namespace: namespace},
+	_, err := list(ctx, c.audit, listing{resource: cronWorkflows, namespace: namespace},
 		func() { crons = nil },
 		func(w *wireCronWorkflow, err error) { crons = append(crons, toCronWorkflow(w, err)) })
 	if err != nil {
@@ -110,7 +110,7 @@ func runSelector(scope Scope, crons []cronWorkflow) string {
 
 // runs lists Workflows, of all namespaces with "", and keeps little of each.
 func (c *Client) runs(ctx context.Context, from rest.Interface, namespace, selector string) (found []workflow, notes []string, err error) {
-	err = list(ctx, from, listing{resource: workflows, namespace: namespace, selector: selector},
+	_, err = list(ctx, from, listing{resource: workflows, namespace: namespace, selector: selector},
 		func() { found, notes = nil, nil },
 		func(w *wireWorkflow, err error) {
 			if err != nil {
@@ -126,7 +126,7 @@ func (c *Client) runs(ctx context.Context, from rest.Interface, namespace, selec
 
 // secondary reads what an audit can do without: the lease, the controller's settings, the templates.
 func (c *Client) secondary(ctx context.Context, scope Scope, f *found) (notes []string) {
-	lease, err := c.lease(ctx, scope.lease())
+	lease, err := c.lease(ctx, c.audit, scope.lease())
 	if err != nil {
 		notes = append(notes, fmt.Sprintf("Lease %s cannot be read (%v): whether Argo's controller was alive is judged from what it wrote.", scope.lease(), err))
 	}
@@ -153,8 +153,8 @@ func (c *Client) secondary(ctx context.Context, scope Scope, f *found) (notes []
 }
 
 // lease reads a lease; nil when there is none.
-func (c *Client) lease(ctx context.Context, name objectName) (*auditor.Lease, error) {
-	raw, err := get(ctx, c.audit, leases, name)
+func (c *Client) lease(ctx context.Context, from rest.Interface, name objectName) (*auditor.Lease, error) {
+	raw, err := get(ctx, from, leases, name)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}

@@ -14,6 +14,7 @@ const (
 	labelCronWorkflow = "workflows.argoproj.io/cron-workflow"
 	labelInstanceID   = "workflows.argoproj.io/controller-instanceid"
 	labelCompleted    = "workflows.argoproj.io/completed"
+	labelPhase        = "workflows.argoproj.io/phase"
 
 	annotationScheduledTime = "workflows.argoproj.io/scheduled-time"
 	annotationLastSchedule  = "cronworkflows.argoproj.io/last-used-schedule"

@@ -170,6 +170,9 @@ func toWhen(m wireMeta, expression string, failed, succeeded int64, created time
 		LabelsSince:      created,
 		AnnotationsSince: created,
 	}
+	if len(m.ManagedFields) == 0 {
+		w.CountedSince = never // each run changes the counts, and nothing says when one last did
+	}
 	for _, f := range m.ManagedFields {
 		at := parseTime(f.Time)
 		if len(f.Fields.Metadata.Labels) > 0 {
@@ -188,6 +191,9 @@ func toWhen(m wireMeta, expression string, failed, succeeded int64, created time
 	}
 	return w
 }
+
+// never is later than any moment.
+var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // shortJSON is empty for what is too long to be judged.
 func shortJSON(values map[string]string) string {

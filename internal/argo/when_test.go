@@ -276,4 +276,13 @@ func TestCronWorkflowBringsWhatItsWhenExpressionReads(t *testing.T) {
 	if got != auditor.Condition(want) {
 		t.Errorf("want %+v\ngot  %+v", want, got)
 	}
+	// A dump without managedFields does not tell since when the counts are what they are.
+	w.Metadata.ManagedFields = nil
+	at := auditor.Moment{At: created.Add(24 * time.Hour)}
+	if _, err := toCronWorkflow(&w, nil).When.Holds(`{{= cronworkflow.failed > 0 }}`, at); err == nil {
+		t.Error("counts of an unknown time were used")
+	}
+	if held, err := toCronWorkflow(&w, nil).When.Holds(`{{= len(cronworkflow.labels.json) > 2 }}`, at); !held || err != nil {
+		t.Error(held, err)
+	}
 }

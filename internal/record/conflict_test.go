@@ -3,7 +3,6 @@ package record
 import (
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -207,7 +206,7 @@ func TestNothingThatWasRecordedIsEverOverwrittenUnread(t *testing.T) {
 			}
 			return nil
 		}
-		api.fault = func(string) (*http.Response, error) {
+		api.fault = func(string) (*reply, error) {
 			if rapid.IntRange(0, 6).Draw(rt, "cut off") == 0 {
 				return nil, errRefused
 			}

@@ -31,7 +31,7 @@ func runs(seen []auditor.RecordedRun) []v1alpha1.Run {
 	var out []v1alpha1.Run
 	for _, run := range ascending(seen, func(r auditor.RecordedRun) time.Time { return r.ScheduledTime }) {
 		if run.Verdict.Ran() {
-			out = append(out, v1alpha1.Run{ScheduledTime: second(run.ScheduledTime), CreatedAt: second(run.CreatedAt), Verdict: v1alpha1.Verdict(run.Verdict)})
+			out = append(out, v1alpha1.Run{ScheduledTime: second(run.ScheduledTime), CreatedAt: second(run.CreatedAt), Verdict: v1alpha1.RunVerdict(run.Verdict)})
 		}
 	}
 	return out

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +50,7 @@ func TestLoadBeginsAgainWhenAPageHasExpired(t *testing.T) {
 	api := newServer()
 	want := saved(t, api)
 	n := 0
-	api.breaks(func(string) (*http.Response, error) {
+	api.breaks(func(string) (*reply, error) {
 		if n++; n == 2 {
 			return refuses(410, metav1.StatusReasonExpired, "the provided continue parameter is too old"), nil
 		}
@@ -105,7 +104,7 @@ func TestARecordThatCannotBeReliedOnIsBegunAnew(t *testing.T) {
 				t.Fatal(err)
 			}
 			broken["status"] = json.RawMessage(tc.status)
-			api.breaks(func(what string) (*http.Response, error) {
+			api.breaks(func(what string) (*reply, error) {
 				switch what {
 				case "GET " + base + "/cronaudits":
 					return answers(200, map[string]any{"items": []any{broken}}), nil

@@ -34,7 +34,7 @@ type server struct {
 	// requests are "METHOD path" of what reached it.
 	requests []string
 	// fault is asked before each request; a response or an error takes the place of the answer.
-	fault func(what string) (*http.Response, error)
+	fault func(what string) (*reply, error)
 	// after is asked when a request has been carried out.
 	after func(what string) error
 }
@@ -56,25 +56,39 @@ func (s *server) RoundTrip(r *http.Request) (*http.Response, error) {
 	fault, after := s.fault, s.after
 	s.mu.Unlock()
 	if fault != nil {
-		if response, err := fault(what); response != nil || err != nil {
-			return response, err
+		switch reply, err := fault(what); {
+		case err != nil:
+			return nil, err
+		case reply != nil:
+			return reply.response(), nil
 		}
 	}
 	if err := r.Context().Err(); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
-	response := s.answer(r, body)
+	answer := s.answer(r, body)
 	s.mu.Unlock()
 	if after != nil {
 		if err := after(what); err != nil {
 			return nil, err
 		}
 	}
-	return response, nil
+	return answer.response(), nil
 }
 
-func (s *server) answer(r *http.Request, body []byte) *http.Response {
+// reply is an answer.
+type reply struct {
+	code      int
+	mediaType string
+	body      []byte
+}
+
+func (r *reply) response() *http.Response {
+	return &http.Response{StatusCode: r.code, Header: http.Header{"Content-Type": {r.mediaType}}, Body: io.NopCloser(bytes.NewReader(r.body))}
+}
+
+func (s *server) answer(r *http.Request, body []byte) *reply {
 	if rest, ok := strings.CutPrefix(r.URL.Path, "/apis/argoproj.io/v1alpha1/namespaces/"); ok {
 		parts := strings.Split(rest, "/")
 		key := auditor.Key{Namespace: parts[0], Name: parts[2]}
@@ -139,7 +153,7 @@ func (s *server) store(key auditor.Key, audit v1alpha1.CronAudit) v1alpha1.CronA
 	return audit
 }
 
-func (s *server) list(namespace, limit, from string) *http.Response {
+func (s *server) list(namespace, limit, from string) *reply {
 	keys := slices.SortedFunc(maps.Keys(s.audits), func(a, b auditor.Key) int { return strings.Compare(a.String(), b.String()) })
 	keys = slices.DeleteFunc(keys, func(k auditor.Key) bool { return namespace != "" && k.Namespace != namespace })
 	first, _ := strconv.Atoi(from)
@@ -170,7 +184,7 @@ func (s *server) asked() []string {
 	return asked
 }
 
-func (s *server) breaks(fault func(what string) (*http.Response, error)) {
+func (s *server) breaks(fault func(what string) (*reply, error)) {
 	s.change(func() { s.fault = fault })
 }
 
@@ -190,26 +204,26 @@ func (s *server) recorded(t testing.TB, key auditor.Key) auditor.State {
 	return state
 }
 
-func answers(code int, object any) *http.Response {
+func answers(code int, object any) *reply {
 	data, err := json.Marshal(object)
 	if err != nil {
 		panic(err)
 	}
-	return &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(bytes.NewReader(data))}
+	return &reply{code, "application/json", data}
 }
 
-func refuses(code int, reason metav1.StatusReason, message string) *http.Response {
+func refuses(code int, reason metav1.StatusReason, message string) *reply {
 	return answers(code, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Code: int32(code), Reason: reason, Message: message})
 }
 
-func knowsNo(resource, name string) *http.Response {
+func knowsNo(resource, name string) *reply {
 	return answers(404, metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Code: 404, Reason: metav1.StatusReasonNotFound,
 		Message: fmt.Sprintf("%s %q not found", resource, name), Details: &metav1.StatusDetails{Name: name, Kind: resource}})
 }
 
 // notServed is the answer to a path that the API server does not know.
-func notServed() *http.Response {
-	return &http.Response{StatusCode: 404, Header: http.Header{"Content-Type": {"text/plain"}}, Body: io.NopCloser(strings.NewReader("404 page not found\n"))}
+func notServed() *reply {
+	return &reply{http.StatusNotFound, "text/plain", []byte("404 page not found\n")}
 }
 
 var errRefused = errors.New("dial tcp 127.0.0.1:6443: connect: connection refused")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -117,7 +116,7 @@ func TestAnOutageOfTheAPIServerIsWaitedForWithoutHammering(t *testing.T) {
 		var failures atomic.Int64
 		store := newStore(t, api, "a", func(o *Options) { o.WriteFailed = func() { failures.Add(1) } })
 		running(t, store)
-		api.breaks(func(string) (*http.Response, error) { return nil, errRefused })
+		api.breaks(func(string) (*reply, error) { return nil, errRefused })
 		keys := make([]auditor.Key, 200)
 		for i := range keys {
 			keys[i] = auditor.Key{Namespace: "default", Name: fmt.Sprintf("c%d", i)}
@@ -144,7 +143,7 @@ func TestARecordThatIsRefusedDoesNotHoldUpTheOthers(t *testing.T) {
 		api := newServer()
 		store := newStore(t, api, "a")
 		running(t, store)
-		api.breaks(func(what string) (*http.Response, error) {
+		api.breaks(func(what string) (*reply, error) {
 			if strings.Contains(what, "/namespaces/locked/") {
 				return refuses(403, metav1.StatusReasonForbidden, "cannot create resource"), nil
 			}
@@ -171,7 +170,7 @@ func TestAnUrgentWriteIsRetriedAFewTimesAndThenAnError(t *testing.T) {
 		api := newServer()
 		store := newStore(t, api, "a")
 		failing := 3
-		api.breaks(func(string) (*http.Response, error) {
+		api.breaks(func(string) (*reply, error) {
 			if failing--; failing >= 0 {
 				return refuses(500, metav1.StatusReasonInternalError, "etcdserver: leader changed"), nil
 			}
@@ -199,7 +198,7 @@ func TestAnUrgentWriteIsRetriedAFewTimesAndThenAnError(t *testing.T) {
 
 func TestErrorsSayWhatIsWrong(t *testing.T) {
 	for name, tc := range map[string]struct {
-		answer *http.Response
+		answer *reply
 		err    error
 		want   error
 	}{
@@ -214,7 +213,7 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				api := newServer()
-				api.breaks(func(string) (*http.Response, error) { return tc.answer, tc.err })
+				api.breaks(func(string) (*reply, error) { return tc.answer, tc.err })
 				failed := 0
 				store := newStore(t, api, "a", func(o *Options) { o.WriteFailed = func() { failed++ } })
 				err := store.Save(t.Context(), tick, known(1), true)
@@ -242,7 +241,7 @@ func TestFlushWritesWhatIsLeftWithinItsTime(t *testing.T) {
 		if n := len(api.audits); n != 50 {
 			t.Errorf("%d of 50 written", n)
 		}
-		api.breaks(func(what string) (*http.Response, error) {
+		api.breaks(func(what string) (*reply, error) {
 			if strings.Contains(what, "/c7/") || strings.Contains(what, "/c8/") {
 				return refuses(403, metav1.StatusReasonForbidden, "no"), nil
 			}

@@ -18,35 +18,35 @@ type Word string
 // +kubebuilder:validation:MaxLength=240
 type Evidence string
 
-// Totals counts firings by verdict.
+// Totals counts firings by verdict. None is written as 0, for kubectl to show.
 type Totals struct {
 	// +kubebuilder:validation:Minimum=0
 	// +optional
-	OnTime int64 `json:"OnTime,omitempty"`
+	OnTime int64 `json:"OnTime"`
 	// +kubebuilder:validation:Minimum=0
 	// +optional
-	Late int64 `json:"Late,omitempty"`
+	Late int64 `json:"Late"`
 	// +kubebuilder:validation:Minimum=0
 	// +optional
-	Backfilled int64 `json:"Backfilled,omitempty"`
+	Backfilled int64 `json:"Backfilled"`
 	// +kubebuilder:validation:Minimum=0
 	// +optional
-	Pending int64 `json:"Pending,omitempty"`
+	Pending int64 `json:"Pending"`
 	// +kubebuilder:validation:Minimum=0
 	// +optional
-	Missed int64 `json:"Missed,omitempty"`
+	Missed int64 `json:"Missed"`
 	// +kubebuilder:validation:Minimum=0
 	// +optional
-	Expired int64 `json:"Expired,omitempty"`
+	Expired int64 `json:"Expired"`
 	// +kubebuilder:validation:Minimum=0
 	// +optional
-	GaveUp int64 `json:"GaveUp,omitempty"`
+	GaveUp int64 `json:"GaveUp"`
 	// +kubebuilder:validation:Minimum=0
 	// +optional
-	Skipped int64 `json:"Skipped,omitempty"`
+	Skipped int64 `json:"Skipped"`
 	// +kubebuilder:validation:Minimum=0
 	// +optional
-	Unknown int64 `json:"Unknown,omitempty"`
+	Unknown int64 `json:"Unknown"`
 }
 
 // Firing is one scheduled time and what became of it.

@@ -99,9 +99,13 @@ type Run struct {
 	ScheduledTime metav1.Time `json:"scheduledTime"`
 	// +optional
 	CreatedAt metav1.Time `json:"createdAt,omitzero"`
-	// +kubebuilder:validation:Enum=OnTime;Late;Backfilled
-	Verdict Verdict `json:"verdict"`
+	Verdict   RunVerdict  `json:"verdict"`
 }
+
+// RunVerdict is the verdict on a firing that ran.
+//
+// +kubebuilder:validation:Enum=OnTime;Late;Backfilled
+type RunVerdict string
 
 // Recovery is the attempt to bring a firing back.
 type Recovery struct {
