@@ -7,13 +7,14 @@ import (
 	"github.com/robfig/cron/v3"
 )
 
-// Firings are handled as Unix seconds; these bound what can be one. No CronWorkflow
-// is older than 2019, and before 2015 there are zones that left out or repeated
-// whole days (Pacific/Apia 2011), across which robfig searches for ever. A year
-// of five digits cannot be written in RFC 3339, which is what Kubernetes stores.
+// Firings are handled as Unix seconds; these bound what can be one, both
+// included. No CronWorkflow is as old as the earliest, and robfig would search
+// for ever in some zones before (see Bounds in the package's documentation). A
+// year of five digits cannot be written in RFC 3339, which is what Kubernetes
+// stores.
 var (
-	minUnix = time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
-	maxUnix = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).Unix()
+	earliest = time.Date(2015, 1, 1, 0, 0, 0, 0, time.UTC).Unix()
+	latest   = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC).Unix()
 )
 
 // margin is the distance from a zone transition, in seconds, beyond which the
@@ -42,11 +43,11 @@ func newCursor(s *spec) *cursor {
 // next is the first firing after the second given, false when robfig finds none
 // within five years.
 func (c *cursor) next(after int64) (int64, bool) {
-	if after >= maxUnix {
+	if after >= latest {
 		return 0, false
 	}
-	at, ok := c.search(max(after+1, minUnix))
-	return at, ok && at <= maxUnix
+	at, ok := c.search(max(after+1, earliest))
+	return at, ok && at <= latest
 }
 
 // search is the first firing at or after from.
@@ -62,13 +63,27 @@ func (c *cursor) search(from int64) (int64, bool) {
 		}
 		return at, verdict == found
 	}
-	next := c.spec.Next(time.Unix(from-1, 0).In(c.loc))
-	if next.IsZero() || next.Unix() < from {
-		// Where clocks west of Greenwich are put back by two hours (Argentina 1991)
-		// robfig may answer with the past; iterating it would not end.
-		return 0, false
+	next := c.spec.Next(time.Unix(c.askAt(from)-1, 0).In(c.loc))
+	if at := next.Unix(); next.IsZero() || at >= from {
+		return at, !next.IsZero()
 	}
-	return next.Unix(), true
+	// robfig answers with the past. Pacific/Chatham puts its clocks back from 3:45
+	// to 2:45; asked in the second pass of 2:45, robfig goes back to the whole
+	// hour, 2:00, and takes the 3:00 of the first pass. The second is to come.
+	at, verdict := firstMatch(c.spec, from, c.offset, c.end-1)
+	return at, verdict == found
+}
+
+// askAt is where robfig may start instead of at from, to the same answer. It
+// tries the seconds one after the other until it meets the next whole minute:
+// from the last one of the minute that is quicker.
+func (c *cursor) askAt(from int64) int64 {
+	second := mod(from, 60)
+	lastOne := from - second + 59
+	if second == 0 || c.offset%60 != 0 || lastOne >= c.end {
+		return from
+	}
+	return lastOne
 }
 
 // enter loads the stretch of constant offset around t.
@@ -79,13 +94,13 @@ func (c *cursor) enter(t int64) {
 	c.start, c.end, c.offset = stretch(c.loc, t)
 }
 
-// shortcut answers without robfig's algorithm where that does nothing but find
+// shortcut answers without asking robfig where that does nothing but find
 // the first matching wall-clock minute: when all it looks at, from the start of
 // the day (or of the month, when the month does not match) to the answer, is
 // far from any transition.
 func (c *cursor) shortcut(from int64) (int64, verdict) {
 	if c.offset%60 != 0 {
-		return 0, unclear // robfig truncates to minutes of UTC
+		return 0, unclear // a fixed zone's, say: robfig truncates to minutes of UTC
 	}
 	local := from + c.offset
 	lookedAt := local - mod(local, daySeconds)

@@ -12,7 +12,8 @@ import (
 // it returns, not with what it leaves out.
 //
 // The result is that of iterating robfig's Next, starting from after, for every
-// expression. @every expressions contribute nothing. Nothing fires before 2015.
+// expression. @every expressions contribute nothing, and no firing is earlier
+// than 2015-01-01T00:00:00Z.
 func (s Schedule) Firings(after, until time.Time, limit int) (firings []time.Time, truncated bool) {
 	last := floor(until)
 	m := s.merge(func(*spec) int64 { return floor(after) })
@@ -29,7 +30,8 @@ func (s Schedule) Firings(after, until time.Time, limit int) (firings []time.Tim
 }
 
 // Next returns the first firing strictly after the given time, in UTC; false
-// when there is none within five years, where robfig gives up.
+// when there is none within five years, where robfig gives up. No firing is
+// earlier than 2015-01-01T00:00:00Z.
 func (s Schedule) Next(after time.Time) (time.Time, bool) {
 	m := s.merge(func(*spec) int64 { return floor(after) })
 	at, ok := m.next()
@@ -40,7 +42,7 @@ func (s Schedule) Next(after time.Time) (time.Time, bool) {
 }
 
 // Contains says whether t is a firing. A firing is a whole second: a time with
-// a fraction is none.
+// a fraction is none, nor is one before 2015-01-01T00:00:00Z.
 func (s Schedule) Contains(t time.Time) bool {
 	if t.Nanosecond() != 0 {
 		return false
@@ -63,7 +65,8 @@ func (s Schedule) Contains(t time.Time) bool {
 	return false
 }
 
-// Last returns the newest n firings in [notBefore, until], ascending, in UTC.
+// Last returns the newest n firings in [notBefore, until], ascending, in UTC,
+// none of them earlier than 2015-01-01T00:00:00Z.
 // It looks back in windows that grow, so its cost is that of the firings it
 // returns, a few times over, and not of the whole stretch.
 func (s Schedule) Last(until time.Time, n int, notBefore time.Time) []time.Time {
@@ -71,12 +74,12 @@ func (s Schedule) Last(until time.Time, n int, notBefore time.Time) []time.Time 
 		return nil
 	}
 	var newestFirst []int64
-	upTo := min(floor(until), maxUnix)
+	upTo := floor(until)
 	bottom := floor(notBefore) // windows are (from, upTo]
 	if notBefore.Nanosecond() == 0 {
 		bottom--
 	}
-	bottom = max(bottom, minUnix-1)
+	bottom = max(bottom, earliest-1)
 	width := int64(min(n, 1<<20)) * 60
 	for upTo > bottom && len(newestFirst) < n {
 		from := max(upTo-width, bottom)
@@ -136,14 +139,14 @@ func (s *spec) lead(after int64) int64 {
 	return after
 }
 
-// floor is the second that t lies in, within the bounds of firings.
+// floor is the second that t lies in: between the one before the earliest that
+// can be a firing and the latest.
 func floor(t time.Time) int64 {
-	// t.Unix() is not defined far outside these years.
 	switch {
-	case t.Year() < 2014:
-		return minUnix - 1
-	case t.Year() > 9999:
-		return maxUnix
+	case t.Before(time.Unix(earliest, 0)): // far away, t.Unix() is not defined
+		return earliest - 1
+	case t.After(time.Unix(latest, 0)):
+		return latest
 	}
 	return t.Unix()
 }
@@ -202,8 +205,7 @@ func (m *merger) Push(x any) { *m = append(*m, x.(head)) }
 
 // Pop is for heap.Interface.
 func (m *merger) Pop() any {
-	old := *m
-	x := old[len(old)-1]
-	*m = old[:len(old)-1]
-	return x
+	done := (*m)[len(*m)-1]
+	*m = slices.Delete(*m, len(*m)-1, len(*m))
+	return done
 }

@@ -61,14 +61,19 @@ func firstMatch(s *cron.SpecSchedule, from, offset, last int64) (int64, verdict)
 	}
 }
 
-// names says whether the day fields name the day. Where one of them is a star the
-// other decides; where neither is, either does (crontab(5)).
+// names says whether the day fields name the day. A star names every day, so it
+// leaves the choice to the other field; where both choose, either will do
+// (crontab(5)).
 func names(s *cron.SpecSchedule, day, weekday int) bool {
-	inMonth, inWeek := s.Dom>>uint(day)&1 == 1, s.Dow>>uint(weekday)&1 == 1
-	if (s.Dom|s.Dow)&starBit == 0 {
-		return inMonth || inWeek
+	inMonth, inWeek := s.Dom>>day&1, s.Dow>>weekday&1
+	switch {
+	case s.Dom&starBit != 0:
+		return inWeek == 1
+	case s.Dow&starBit != 0:
+		return inMonth == 1
+	default:
+		return inMonth|inWeek == 1
 	}
-	return inMonth && inWeek
 }
 
 // firstMinute is the first minute of the day, from the given one on, that the

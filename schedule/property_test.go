@@ -24,8 +24,8 @@ func drawSchedule(t *rapid.T) (Schedule, []string, *time.Location) {
 
 func drawWindow(t *rapid.T, loc *time.Location) (after, until time.Time) {
 	after = drawInstant(t, loc)
-	length := rapid.SampledFrom([]time.Duration{time.Minute, time.Hour, 24 * time.Hour, 30 * 24 * time.Hour, 3 * 366 * 24 * time.Hour}).Draw(t, "length")
-	return after, after.Add(time.Duration(rapid.Int64Range(0, int64(length)).Draw(t, "window")))
+	unit := rapid.SampledFrom([]time.Duration{17 * 24 * time.Hour, 25 * time.Hour, time.Hour, time.Minute, time.Nanosecond}).Draw(t, "unit")
+	return after, after.Add(unit * time.Duration(rapid.IntRange(0, 60).Draw(t, "window")))
 }
 
 func TestFiringsAreThoseOfIteratingRobfigsNext(t *testing.T) {
@@ -74,7 +74,7 @@ func TestContainsAndLastAgreeWithFirings(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s, _, loc := drawSchedule(t)
 		after := drawInstant(t, loc).Truncate(time.Second)
-		until := after.Add(time.Duration(rapid.IntRange(0, 5*daySeconds).Draw(t, "window")) * time.Second)
+		until := after.Add(time.Duration(rapid.IntRange(0, 120).Draw(t, "window")) * time.Hour)
 		n := rapid.SampledFrom([]int{1, 3, 50}).Draw(t, "n")
 
 		firings, _ := s.Firings(after.Add(-130*24*time.Hour), until, math.MaxInt)
@@ -90,8 +90,8 @@ func TestContainsAndLastAgreeWithFirings(t *testing.T) {
 		}
 
 		around := make(map[time.Time]bool)
-		for _, f := range firings[max(0, len(firings)-8):] {
-			for _, d := range []time.Duration{-time.Hour, -time.Minute, -time.Second, 0, time.Second, 30 * time.Minute, time.Hour} {
+		for _, f := range firings[max(0, len(firings)-2):] {
+			for _, d := range []time.Duration{-time.Hour, -time.Second, 0, 30 * time.Minute} {
 				around[f.Add(d)] = true
 			}
 		}

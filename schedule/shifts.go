@@ -67,7 +67,8 @@ const (
 
 // Shifts returns what the zone transitions in (after, until] do to the
 // schedule, by transition, then by wall-clock time: at most limit entries, the
-// earliest. It looks at the first 256 transitions of the window.
+// earliest. It looks at the first 256 transitions of the window since
+// 2015-01-01T00:00:00Z.
 //
 // Every transition counts that moves the clock, also that of a country that
 // changes its zone. An hourly schedule is neither skipped nor repeated by an
@@ -83,7 +84,7 @@ func (s Schedule) Shifts(after, until time.Time, limit int) []Shift {
 	var all []Shift
 	for i := range s.specs {
 		if sp := &s.specs[i]; sp.fires() {
-			all = append(all, sp.shifts(max(floor(after), minUnix), floor(until), limit)...)
+			all = append(all, sp.shifts(floor(after), floor(until), limit)...)
 		}
 	}
 	slices.SortStableFunc(all, func(a, b Shift) int {
