@@ -146,7 +146,8 @@ func (d *demo) play() error {
 	}
 
 	d.say("The controller returns")
-	if err := d.cluster.Argo.Start(d.ctx); err != nil {
+	// As a new pod would, it comes back under another name, and takes the lease anew.
+	if _, err := d.cluster.StartArgo(d.ctx, cluster.ArgoOptions{Identity: "argo-2"}); err != nil {
 		return err
 	}
 	next := minute().Add(time.Minute)
