@@ -268,6 +268,7 @@ func (w *Watcher) Wake() (time.Time, bool) {
 // Judge says what is new about the CronWorkflows that are due, in the order of their keys.
 func (w *Watcher) Judge(now time.Time) []Judgement {
 	w.at(now)
+	now = w.now // what was seen already was seen before
 	var judged []Judgement
 	for len(w.queue) > 0 && !w.queue[0].wake.After(now) {
 		h := w.queue[0]

@@ -98,8 +98,8 @@ func (l *looking) judgeExtras() {
 			continue
 		}
 		l.say(Finding{Verdict: e.former}, found)
-		if l.totals[e.former] > 0 {
-			l.totals[e.former]--
+		if l.totals[e.former]--; l.totals[e.former] <= 0 {
+			delete(l.totals, e.former)
 		}
 		l.settled = slices.DeleteFunc(l.settled, func(m mark) bool { return m.at.Equal(e.at) })
 		l.count(e.at, found.Verdict)

@@ -208,7 +208,7 @@ func (h *watched) noteStatus(before Status, first bool, now time.Time) {
 	}
 	if !first && s.SubmissionError != "" && s.SubmissionError != before.SubmissionError {
 		at := now
-		if !s.WrittenAt.Add(timestampsLag).Before(before.WrittenAt) && s.WrittenAt.Before(now) {
+		if !s.WrittenAt.IsZero() && !s.WrittenAt.Add(timestampsLag).Before(before.WrittenAt) && s.WrittenAt.Before(now) {
 			at = s.WrittenAt
 		}
 		r.Errors = append(r.Errors, ErrorSeen{At: at, Message: s.SubmissionError})

@@ -61,7 +61,7 @@ func (h *watched) enter(cw CronWorkflow, now time.Time) {
 }
 
 // start chooses where the roll begins of a CronWorkflow that has none yet: at its creation where the Watcher was there, else as
-// far back as a firing that did not run can still be saved, and be known not to have run.
+// far back as a firing that did not run can still be saved, and is certain not to have run.
 func (h *watched) start() {
 	began, created := h.watchedSince(), h.cw.CreatedAt
 	h.cursor = began
@@ -69,7 +69,7 @@ func (h *watched) start() {
 		r := rollOf(h.input(began, true), h.parsed, began, h.opts)
 		if d := r.deadline(r.current().spec); d > 0 {
 			last := later(h.cw.Status.LastScheduledTime, r.newestArgo)
-			back := later(began.Add(-d), earlier(r.horizon.from, last))
+			back := later(began.Add(-d), later(r.horizon.from, last))
 			h.cursor = earlier(began, later(created, back))
 		}
 	}
