@@ -39,7 +39,9 @@ type Watcher struct {
 	controllers map[string]*Controller
 	// coverage are the stretches in which this Watcher saw everything; the last one has no end. It is empty before Begin.
 	coverage []Stretch
-	queue    queue
+	// cut, unless zero, is since when nothing is seen.
+	cut   time.Time
+	queue queue
 }
 
 // Judgement is what Judge found out about one CronWorkflow.
@@ -85,11 +87,23 @@ func (w *Watcher) Begin(now time.Time) {
 
 func (w *Watcher) begun() bool { return len(w.coverage) > 0 }
 
-// Gap says that nothing was seen from a time on until now, and that everything there is now has been shown again, or is about to be.
+// Cut says that nothing is seen from a time on. Until Gap nothing is judged: what was not seen to run may have run.
+func (w *Watcher) Cut(since, now time.Time) {
+	w.at(now)
+	if w.begun() && (w.cut.IsZero() || since.Before(w.cut)) {
+		w.cut = since
+	}
+}
+
+// Gap says that nothing was seen from a time on until now, and that everything there is now has been shown again, or is about to
+// be. What was judged in the gap, without knowing of it, is judged again.
 func (w *Watcher) Gap(from, now time.Time) {
 	w.at(now)
 	if !w.begun() {
 		return
+	}
+	if !w.cut.IsZero() {
+		from, w.cut = earlier(from, w.cut), time.Time{}
 	}
 	last := &w.coverage[len(w.coverage)-1]
 	if from.After(last.From) {
@@ -259,7 +273,7 @@ func (w *Watcher) Confirm(key Key, scheduled []time.Time, now time.Time) {
 
 // Wake is when Judge is next worth calling; false when nothing is ever due. It changes with every observation.
 func (w *Watcher) Wake() (time.Time, bool) {
-	if len(w.queue) == 0 {
+	if len(w.queue) == 0 || !w.cut.IsZero() {
 		return time.Time{}, false
 	}
 	return w.queue[0].wake, true
@@ -270,7 +284,7 @@ func (w *Watcher) Judge(now time.Time) []Judgement {
 	w.at(now)
 	now = w.now // what was seen already was seen before
 	var judged []Judgement
-	for len(w.queue) > 0 && !w.queue[0].wake.After(now) {
+	for len(w.queue) > 0 && w.cut.IsZero() && !w.queue[0].wake.After(now) {
 		h := w.queue[0]
 		if j, ok := h.look(now); ok {
 			judged = append(judged, j)

@@ -259,9 +259,7 @@ func (h *watched) missed(from time.Time) {
 		h.counting.unwatched = from
 	}
 	h.counting.again = h.now
-	for _, o := range h.open {
-		o.again = o.again || o.said.Verdict.Lost() // how sure that is may have changed
-	}
+	h.reconsider(from)
 }
 
 // openNamed is the open firing whose run would have this name.
