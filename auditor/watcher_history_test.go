@@ -250,7 +250,7 @@ func TestHoweverLongTheWatchIsCutNothingThatRanIsCertainlyLost(t *testing.T) {
 		for now, events := range moments(tale.events) {
 			if f.watching && rapid.IntRange(0, 39).Draw(t, "cut") == 0 {
 				f.until(now.Add(-time.Nanosecond))
-				f.disconnect(now.Add(-time.Nanosecond))
+				f.disconnect(now.Add(-time.Nanosecond), rapid.Bool().Draw(t, "noticed"))
 			} else if !f.watching && rapid.IntRange(0, 14).Draw(t, "again") == 0 {
 				f.reconnect(now.Add(-time.Nanosecond), rapid.Bool().Draw(t, "told first"))
 			}

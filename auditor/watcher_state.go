@@ -156,3 +156,15 @@ func (h *watched) resumeCounts(accounted int64, until, since time.Time) {
 		h.noteUnseen(Stretch{From: until, To: since})
 	}
 }
+
+func (s State) clone() State {
+	s.Epochs, s.Coverage, s.Open, s.Unsettled = slices.Clone(s.Epochs), slices.Clone(s.Coverage), slices.Clone(s.Open), slices.Clone(s.Unsettled)
+	s.Notable, s.Strip, s.Totals, s.Record = slices.Clone(s.Notable), slices.Clone(s.Strip), maps.Clone(s.Totals), s.Record.clone()
+	return s
+}
+
+func (r Record) clone() Record {
+	r.Runs, r.Recoveries, r.Moved, r.Active = slices.Clone(r.Runs), slices.Clone(r.Recoveries), slices.Clone(r.Moved), slices.Clone(r.Active)
+	r.Errors, r.Stopped, r.Resumed, r.Unseen = slices.Clone(r.Errors), slices.Clone(r.Stopped), slices.Clone(r.Resumed), slices.Clone(r.Unseen)
+	return r
+}

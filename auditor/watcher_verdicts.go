@@ -72,7 +72,7 @@ const (
 
 // wakeAt is when the next look is due; zero for never.
 func (h *watched) wakeAt() time.Time {
-	if !h.live {
+	if !h.live || !h.blindSince(h.key.Namespace).IsZero() {
 		return time.Time{}
 	}
 	if h.dirty || len(h.extras) > 0 && h.comesNext(h.extras[0]) {

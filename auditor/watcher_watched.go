@@ -92,8 +92,8 @@ func (h *watched) coverage(now time.Time) []Stretch {
 	born := h.cw.CreatedAt
 	for i, s := range h.Watcher.coverage {
 		if i == len(h.Watcher.coverage)-1 {
-			if s.To = now; !h.cut.IsZero() {
-				s.To = h.cut
+			if s.To = now; !h.blindSince(h.key.Namespace).IsZero() {
+				s.To = h.blindSince(h.key.Namespace)
 			}
 		}
 		if !born.After(s.From) { // one that was born in between was seen from its birth on

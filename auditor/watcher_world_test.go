@@ -284,9 +284,12 @@ func (f *follower) stop() {
 	}
 }
 
-// disconnect lets nothing be seen from now on, though it is judged on.
-func (f *follower) disconnect(now time.Time) {
+// disconnect lets nothing be seen from now on; where that is not noticed, it is judged on.
+func (f *follower) disconnect(now time.Time, noticed bool) {
 	f.watching, f.cut = false, now
+	if noticed {
+		f.w.Blind([]string{"default"}, now)
+	}
 	f.shown = maps.Clone(f.cluster.runs)
 }
 
@@ -310,6 +313,7 @@ func (f *follower) reconnect(now time.Time, gapFirst bool) {
 	if !gapFirst {
 		f.w.Gap(f.cut, now)
 	}
+	f.w.Blind(nil, now)
 }
 
 // happen lets all events of one time happen.
