@@ -8,4 +8,10 @@
 // The decision table is in table.go, one row after the other, the first that holds decides. Where the evidence does not
 // suffice the verdict is Unknown with a reason; absence of a Workflow alone never makes a miss, because Argo deletes
 // Workflows all day (retention.go says from which time on it cannot have).
+//
+// Audit judges a window once, from all there is to know. Watcher (watcher.go) does so continuously for many CronWorkflows: what is
+// seen comes in as it happens, each firing is judged by the same table as its grace ends and again when something happens that
+// concerns it, until its verdict is final; State is what of that must outlive the process. The files watcher_*.go are one thing
+// each: what was seen (watched, runs, edits, counting), the verdicts on it (verdicts, look), what may be forgotten (bounds), and
+// the state (state).
 package auditor

@@ -117,7 +117,23 @@ type Settings struct {
 	Grace    time.Duration
 	Deadline time.Duration
 	CatchUp  CatchUp
+	// Backfill is what to do about its missed firings. No verdict depends on it.
+	Backfill Backfill
+	// Invalid says which annotations have a value that is not accepted, a sentence each, one per line; empty when none has.
+	Invalid string
 }
+
+// Backfill says what to do about missed firings.
+type Backfill string
+
+const (
+	// BackfillOn: recover them.
+	BackfillOn Backfill = "on"
+	// BackfillDryRun: say what a recovery would do, and do nothing.
+	BackfillDryRun Backfill = "dry-run"
+	// BackfillOff: leave them.
+	BackfillOff Backfill = "off"
+)
 
 // Run is one Workflow.
 type Run struct {

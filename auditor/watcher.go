@@ -1,7 +1,6 @@
 package auditor
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -39,7 +38,9 @@ type Watcher struct {
 	controllers map[string]*Controller
 	// coverage are the stretches in which this Watcher saw everything; the last one has no end. It is empty before Begin.
 	coverage []Stretch
-	queue    queue
+	// blind are the namespaces of which news may be late ("" for all), and since when.
+	blind map[string]time.Time
+	queue queue
 }
 
 // Judgement is what Judge found out about one CronWorkflow.
@@ -85,7 +86,38 @@ func (w *Watcher) Begin(now time.Time) {
 
 func (w *Watcher) begun() bool { return len(w.coverage) > 0 }
 
-// Gap says that nothing was seen from a time on until now, and that everything there is now has been shown again, or is about to be.
+// Blind says of which namespaces ("" for all) news may be late from now on, instead of those of the last call: a watch broke off.
+// Nothing is judged there, since what was not seen to run may have run, until it is said of none; a Gap, where there was one, is
+// said before that.
+func (w *Watcher) Blind(namespaces []string, now time.Time) {
+	w.at(now)
+	before := w.blind
+	w.blind = map[string]time.Time{}
+	for _, namespace := range namespaces {
+		w.blind[namespace] = now
+		if since, ok := before[namespace]; ok {
+			w.blind[namespace] = since
+		}
+	}
+	for _, h := range w.all {
+		w.queue.put(h)
+	}
+}
+
+// blindSince is since when news of a namespace may be late; zero when it is not.
+func (w *Watcher) blindSince(namespace string) time.Time {
+	if len(w.blind) == 0 {
+		return time.Time{}
+	}
+	here, everywhere := w.blind[namespace], w.blind[""]
+	if here.IsZero() || !everywhere.IsZero() && everywhere.Before(here) {
+		return everywhere
+	}
+	return here
+}
+
+// Gap says that things may have come and gone unseen from a time on until now, and that what there is now, and what is gone, has
+// been shown, or is about to be before the next Judge. What was judged in the gap, without knowing of it, is judged again.
 func (w *Watcher) Gap(from, now time.Time) {
 	w.at(now)
 	if !w.begun() {
@@ -315,97 +347,4 @@ func (w *Watcher) Keys() []Key {
 			}
 		}
 	}, Key.compare)
-}
-
-func (w *Watcher) at(now time.Time) { w.now = later(w.now, now) }
-
-// watchedAt is what is kept under a name; it may hold no more than runs of that name.
-func (w *Watcher) watchedAt(key Key) *watched {
-	h := w.all[key]
-	if h == nil {
-		h = newWatched(w, key)
-		w.all[key] = h
-	}
-	return h
-}
-
-// tidy forgets a name under which there is nothing.
-func (w *Watcher) tidy(h *watched) {
-	if !h.present && len(h.runs) == 0 {
-		delete(w.all, h.key)
-	}
-}
-
-// concerned are the CronWorkflows that a run may matter to: the one that it is named after, and its owner; nil where there is none.
-func (w *Watcher) concerned(namespace string, run Run) (byName, byOwner *watched) {
-	if cron := nameOfCron(run.Name); cron != "" {
-		byName = w.all[Key{namespace, cron}]
-	}
-	if run.Owner != "" {
-		byOwner = w.owners[run.Owner]
-	}
-	return byName, byOwner
-}
-
-func distinct(a, b *watched) []*watched {
-	switch {
-	case a == nil && b == nil:
-		return nil
-	case a == nil || a == b:
-		return []*watched{b}
-	case b == nil:
-		return []*watched{a}
-	}
-	return []*watched{a, b}
-}
-
-// nameOfCron is the CronWorkflow after one of whose firings a Workflow is named; empty where it is named after none.
-func nameOfCron(workflow string) string {
-	i := strings.LastIndexByte(workflow, '-')
-	if i < 1 || workflow[i-1] == '-' { // a name cannot end in a dash; this is the zero time's
-		return ""
-	}
-	if _, ok := ScheduledTimeOf(workflow[:i], workflow); !ok {
-		return ""
-	}
-	return workflow[:i]
-}
-
-// maxTraces is how many times of writing are kept of a controller, in different seconds.
-const maxTraces = 4096
-
-func (w *Watcher) controller(instanceID string) *Controller {
-	c := w.controllers[instanceID]
-	if c == nil {
-		c = &Controller{}
-		w.controllers[instanceID] = c
-	}
-	return c
-}
-
-// trace notes that a controller wrote.
-func (w *Watcher) trace(instanceID string, t time.Time) {
-	if t.IsZero() {
-		return
-	}
-	c, t := w.controller(instanceID), t.Truncate(time.Second)
-	i, found := slices.BinarySearchFunc(c.Writes, t, time.Time.Compare)
-	if found {
-		return
-	}
-	if c.Writes = slices.Insert(c.Writes, i, t); len(c.Writes) > maxTraces {
-		c.Writes = append(c.Writes[:0], c.Writes[maxTraces/4:]...)
-	}
-}
-
-func (s State) clone() State {
-	s.Epochs, s.Coverage, s.Open, s.Unsettled = slices.Clone(s.Epochs), slices.Clone(s.Coverage), slices.Clone(s.Open), slices.Clone(s.Unsettled)
-	s.Notable, s.Strip, s.Totals, s.Record = slices.Clone(s.Notable), slices.Clone(s.Strip), maps.Clone(s.Totals), s.Record.clone()
-	return s
-}
-
-func (r Record) clone() Record {
-	r.Runs, r.Recoveries, r.Moved, r.Active = slices.Clone(r.Runs), slices.Clone(r.Recoveries), slices.Clone(r.Moved), slices.Clone(r.Active)
-	r.Errors, r.Stopped, r.Resumed, r.Unseen = slices.Clone(r.Errors), slices.Clone(r.Stopped), slices.Clone(r.Resumed), slices.Clone(r.Unseen)
-	return r
 }

@@ -223,7 +223,7 @@ func TestHoweverLongRollcallIsAwayNothingThatRanIsCertainlyLost(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tale := anyTale(t)
 		f := follow(t, auditor.Options{}, tale)
-		seen := map[string]bool{} // runs
+		seen := map[string]bool{}
 		for now, events := range moments(tale.events) {
 			if f.watching && rapid.IntRange(0, 39).Draw(t, "stop") == 0 {
 				f.until(now.Add(-time.Nanosecond))
@@ -232,28 +232,62 @@ func TestHoweverLongRollcallIsAwayNothingThatRanIsCertainlyLost(t *testing.T) {
 				f.start(now.Add(-time.Nanosecond))
 			}
 			f.happen(now, events...)
-			for _, e := range events {
-				if f.watching && e.run != nil {
-					seen[e.run.Name] = true
-				}
-			}
+			f.remember(seen, events)
 		}
 		if !f.watching {
 			f.start(tale.to)
 		}
 		f.until(tale.to)
-		ran := tale.ran()
-		for name, found := range f.verdicts {
-			switch {
-			case found.Verdict.Ran() && !ran[name]:
-				t.Errorf("%s never ran: %v", name, found)
-			case found.Verdict.Lost() && ran[name] && found.Certainty == auditor.Certain:
-				t.Errorf("%s ran and is certainly lost: %v", name, found)
-			case found.Verdict.Lost() && seen[name]:
-				t.Errorf("%s was seen to run: %v", name, found)
-			}
-		}
+		f.truthful(t, tale, seen)
 	})
+}
+
+func TestHoweverLongTheWatchIsCutNothingThatRanIsCertainlyLost(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tale := anyTale(t)
+		f := follow(t, auditor.Options{}, tale)
+		seen := map[string]bool{}
+		for now, events := range moments(tale.events) {
+			if f.watching && rapid.IntRange(0, 39).Draw(t, "cut") == 0 {
+				f.until(now.Add(-time.Nanosecond))
+				f.disconnect(now.Add(-time.Nanosecond), rapid.Bool().Draw(t, "noticed"))
+			} else if !f.watching && rapid.IntRange(0, 14).Draw(t, "again") == 0 {
+				f.reconnect(now.Add(-time.Nanosecond), rapid.Bool().Draw(t, "told first"))
+			}
+			f.happen(now, events...)
+			f.remember(seen, events)
+		}
+		if !f.watching {
+			f.reconnect(tale.to, true)
+		}
+		f.until(tale.to)
+		f.truthful(t, tale, seen)
+		balanced(t, f, tale)
+	})
+}
+
+// remember notes the runs that were shown.
+func (f *follower) remember(seen map[string]bool, events []event) {
+	for _, e := range events {
+		if f.watching && e.run != nil {
+			seen[e.run.Name] = true
+		}
+	}
+}
+
+// truthful says that no verdict is at odds with what really happened.
+func (f *follower) truthful(t *rapid.T, tale tale, seen map[string]bool) {
+	ran := tale.ran()
+	for name, found := range f.verdicts {
+		switch {
+		case found.Verdict.Ran() && !ran[name]:
+			t.Errorf("%s never ran: %v", name, found)
+		case found.Verdict.Lost() && ran[name] && found.Certainty == auditor.Certain:
+			t.Errorf("%s ran and is certainly lost: %v", name, found)
+		case found.Verdict.Lost() && seen[name]:
+			t.Errorf("%s was seen to run: %v", name, found)
+		}
+	}
 }
 
 func TestAStateStaysWithinItsBounds(t *testing.T) {

@@ -98,10 +98,7 @@ func (l *looking) judgeExtras() {
 			continue
 		}
 		l.say(Finding{Verdict: e.former}, found)
-		if l.totals[e.former]--; l.totals[e.former] <= 0 {
-			delete(l.totals, e.former)
-		}
-		l.settled = slices.DeleteFunc(l.settled, func(m mark) bool { return m.at.Equal(e.at) })
+		l.uncount(e.at, e.former)
 		l.count(e.at, found.Verdict)
 		l.cursor = later(l.cursor, e.at)
 	}
@@ -110,6 +107,9 @@ func (l *looking) judgeExtras() {
 // judge judges an open firing.
 func (l *looking) judge(o *open) {
 	o.again, o.until = false, time.Time{}
+	if o.judged.IsZero() {
+		o.judged = l.now
+	}
 	if found, ok := l.ran(o.at); ok {
 		o.asking = false
 		l.sayOf(o, found)

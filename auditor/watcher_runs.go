@@ -198,17 +198,20 @@ func (h *watched) listed(t time.Time) bool {
 // noteStatus notes what Argo wrote to the CronWorkflow.
 func (h *watched) noteStatus(before Status, first bool, now time.Time) {
 	r, s := &h.record, h.cw.Status
+	at := now
+	if written := s.WrittenAt.Add(time.Second); !first && s.WrittenAt.After(before.WrittenAt) && written.Before(now) {
+		at = written // the news is late; the time is cut to the second
+	}
 	switch n := len(r.Active); {
 	case n > 0 && r.Active[n-1].Runs == len(s.Active):
-	case n > 0 && r.Active[n-1].At.Equal(now):
+	case n > 0 && !r.Active[n-1].At.Before(at):
 		r.Active[n-1].Runs = len(s.Active)
 	default:
-		r.Active = append(r.Active, ActiveSeen{At: now, Runs: len(s.Active)})
+		r.Active = append(r.Active, ActiveSeen{At: at, Runs: len(s.Active)})
 		h.forgetActive()
 	}
 	if !first && s.SubmissionError != "" && s.SubmissionError != before.SubmissionError {
-		at := now
-		if !s.WrittenAt.IsZero() && !s.WrittenAt.Add(timestampsLag).Before(before.WrittenAt) && s.WrittenAt.Before(now) {
+		if at = now; !s.WrittenAt.IsZero() && !s.WrittenAt.Add(timestampsLag).Before(before.WrittenAt) && s.WrittenAt.Before(now) {
 			at = s.WrittenAt
 		}
 		r.Errors = append(r.Errors, ErrorSeen{At: at, Message: s.SubmissionError})
@@ -259,9 +262,7 @@ func (h *watched) missed(from time.Time) {
 		h.counting.unwatched = from
 	}
 	h.counting.again = h.now
-	for _, o := range h.open {
-		o.again = o.again || o.said.Verdict.Lost() // how sure that is may have changed
-	}
+	h.reconsider(from)
 }
 
 // openNamed is the open firing whose run would have this name.

@@ -54,7 +54,7 @@ func (h *watched) resume(s State) {
 		h.since = earlier(h.since, first.ScheduledTime)
 	}
 	h.notable = slices.SortedFunc(slices.Values(s.Notable), func(a, b Finding) int { return a.ScheduledTime.Compare(b.ScheduledTime) })
-	h.reopen(s)
+	h.reopen(s, until)
 	h.strip = h.stripOf(s.Strip)
 	for _, run := range h.record.Runs {
 		if t := run.ScheduledTime; t.After(h.cursor) && h.listed(t) {
@@ -71,9 +71,9 @@ func (h *watched) resume(s State) {
 }
 
 // reopen makes the firings of a state without a final verdict open again.
-func (h *watched) reopen(s State) {
+func (h *watched) reopen(s State, until time.Time) {
 	for _, f := range slices.Concat(s.Open, s.Unsettled) {
-		o := &open{at: f.ScheduledTime, deadline: h.deadlineOf(f.ScheduledTime), said: f, absent: f.Verdict.Lost() || f.Verdict == Pending}
+		o := &open{at: f.ScheduledTime, deadline: h.deadlineOf(f.ScheduledTime), said: f, judged: until, absent: f.Verdict.Lost() || f.Verdict == Pending}
 		if f.Verdict == Pending {
 			o.said = Finding{}
 		}
@@ -155,4 +155,16 @@ func (h *watched) resumeCounts(accounted int64, until, since time.Time) {
 	if counted := h.cw.Status.Succeeded + h.cw.Status.Failed; counted > accounted {
 		h.noteUnseen(Stretch{From: until, To: since})
 	}
+}
+
+func (s State) clone() State {
+	s.Epochs, s.Coverage, s.Open, s.Unsettled = slices.Clone(s.Epochs), slices.Clone(s.Coverage), slices.Clone(s.Open), slices.Clone(s.Unsettled)
+	s.Notable, s.Strip, s.Totals, s.Record = slices.Clone(s.Notable), slices.Clone(s.Strip), maps.Clone(s.Totals), s.Record.clone()
+	return s
+}
+
+func (r Record) clone() Record {
+	r.Runs, r.Recoveries, r.Moved, r.Active = slices.Clone(r.Runs), slices.Clone(r.Recoveries), slices.Clone(r.Moved), slices.Clone(r.Active)
+	r.Errors, r.Stopped, r.Resumed, r.Unseen = slices.Clone(r.Errors), slices.Clone(r.Stopped), slices.Clone(r.Resumed), slices.Clone(r.Unseen)
+	return r
 }

@@ -420,6 +420,53 @@ func TestAGapMakesAnAbsenceLessSure(t *testing.T) {
 	s.until("04:37:40").want("04:36 Missed likely", "04:37 Missed certain")
 }
 
+func TestWhileNewsMayBeLateNothingIsJudged(t *testing.T) {
+	for name, blind := range map[string]string{"of its namespace": "default", "of all": ""} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t)
+			s.w.Blind([]string{blind}, clock("04:36:20"))
+			if at, ok := s.w.Wake(); ok {
+				t.Errorf("it wakes at %s", at)
+			}
+			s.until("04:38:10").want()
+			if c := s.state().Coverage; !c[0].To.Equal(clock("04:36:20")) {
+				t.Errorf("it is not known to be watched: %v", c)
+			}
+			s.w.SeeRun("default", argoRun("04:37:00"), clock("04:38:10"))
+			s.w.Blind(nil, clock("04:38:10"))
+			s.until("04:38:30").want("04:37 OnTime", "04:36 Missed certain", "04:38 Missed certain")
+		})
+	}
+	t.Run("but of another", func(t *testing.T) {
+		s := newScene(t)
+		s.w.Blind([]string{"elsewhere"}, clock("04:36:20"))
+		s.until("04:36:30").want("04:36 Missed certain")
+	})
+}
+
+func TestWhatWasActiveIsKnownToTheSecondThoughTheNewsIsLate(t *testing.T) {
+	s := newScene(t, func(cw *auditor.CronWorkflow) {
+		cw.Epochs[0].Spec.Policy = auditor.Forbid
+		cw.Status.Active, cw.Status.WrittenAt = []string{"tick-x7k2p"}, clock("04:35:10")
+	})
+	s.w.Blind([]string{""}, clock("04:35:50"))
+	s.see("04:37:20", func(cw *auditor.CronWorkflow) { cw.Status.Active, cw.Status.WrittenAt = nil, clock("04:36:20") })
+	s.w.Blind(nil, clock("04:37:20"))
+	s.until("04:37:30").want("04:36 Skipped Forbidden", "04:37 Missed certain")
+}
+
+func TestWhatWasJudgedInAGapIsJudgedAgain(t *testing.T) {
+	s := newScene(t, func(cw *auditor.CronWorkflow) { cw.Retention.Successful, cw.Epochs[0].Spec.StartingDeadline = 0, 0 })
+	s.until("04:37:30").want("04:36 Expired certain", "04:37 Expired certain")
+	s.cw.Status.LastScheduledTime = clock("04:37:00")
+	s.w.SeeCronWorkflow(s.cw, clock("04:37:40"))
+	s.w.Gap(clock("04:36:40"), clock("04:37:40"))
+	s.until("04:37:40").want("04:37 Late StatusOnly")
+	if diff := cmp.Diff(map[auditor.Verdict]int64{auditor.Expired: 1, auditor.Late: 1}, s.state().Totals); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestTheFirstLookGoesBackAsFarAsSomethingCanBeSaved(t *testing.T) {
 	w := minuteWorld()
 	s := &scene{t: t, w: auditor.NewWatcher(auditor.Options{}), cw: w.in.CronWorkflow}

@@ -17,7 +17,7 @@ type verdicts struct {
 	open   []*open // ascending
 	totals map[Verdict]int64
 	// settled are the last firings whose final verdict is one of absence.
-	settled []mark
+	settled []settled
 	notable []Finding
 	strip   []mark
 	// recent are the last findings, for noticing a schedule that is stuck.
@@ -40,6 +40,12 @@ type mark struct {
 	verdict Verdict
 }
 
+// settled is a firing with a final verdict, and when that was given.
+type settled struct {
+	mark
+	since time.Time
+}
+
 // open is a firing whose verdict is not final.
 type open struct {
 	at time.Time
@@ -47,8 +53,9 @@ type open struct {
 	deadline, until time.Time
 	// said is the verdict that was given; empty before the first.
 	said Finding
-	// again asks for another judgement.
-	again bool
+	// judged is when it was first judged; again asks for another judgement.
+	judged time.Time
+	again  bool
 	// absent says that it was found absent and due before (firing.absentBefore).
 	absent bool
 	// asking says that the API server is to be asked for its run, asked when that was last said, confirmed when it had none.
@@ -65,7 +72,7 @@ const (
 
 // wakeAt is when the next look is due; zero for never.
 func (h *watched) wakeAt() time.Time {
-	if !h.live {
+	if !h.live || !h.blindSince(h.key.Namespace).IsZero() {
 		return time.Time{}
 	}
 	if h.dirty || len(h.extras) > 0 && h.comesNext(h.extras[0]) {
@@ -190,7 +197,38 @@ func (h *watched) final(o *open, now time.Time) bool {
 func (h *watched) count(t time.Time, v Verdict) {
 	h.totals[v]++
 	if !v.Ran() {
-		h.settled = newest(append(h.settled, mark{t, v}), recentSeen)
+		h.settled = newest(append(h.settled, settled{mark{t, v}, h.now}), recentSeen)
+	}
+}
+
+// uncount takes a final verdict back.
+func (h *watched) uncount(t time.Time, v Verdict) {
+	if h.totals[v]--; h.totals[v] <= 0 {
+		delete(h.totals, v)
+	}
+	h.settled = slices.DeleteFunc(h.settled, func(s settled) bool { return s.at.Equal(t) })
+}
+
+// reconsider opens again what was judged after a time from which on nothing was seen.
+func (h *watched) reconsider(from time.Time) {
+	for _, o := range h.open {
+		if o.judged.After(from) {
+			o.again, o.absent = true, false
+		}
+		o.again = o.again || o.said.Verdict.Lost() // how sure that is may have changed
+	}
+	for _, s := range slices.Clone(h.settled) {
+		i, found := h.openIndex(s.at)
+		if found || !s.since.After(from) || h.isExtra(s.at) {
+			continue
+		}
+		h.uncount(s.at, s.verdict)
+		o := &open{at: s.at, again: true, judged: s.since, confirmed: s.since}
+		o.said = Finding{ScheduledTime: s.at, Workflow: WorkflowName(h.cw.Name, s.at), Verdict: s.verdict}
+		if k, ok := slices.BinarySearchFunc(h.notable, s.at, compareFinding); ok {
+			o.said = h.notable[k]
+		}
+		h.open = slices.Insert(h.open, i, o)
 	}
 }
 

@@ -92,7 +92,9 @@ func (h *watched) coverage(now time.Time) []Stretch {
 	born := h.cw.CreatedAt
 	for i, s := range h.Watcher.coverage {
 		if i == len(h.Watcher.coverage)-1 {
-			s.To = now
+			if s.To = now; !h.blindSince(h.key.Namespace).IsZero() {
+				s.To = h.blindSince(h.key.Namespace)
+			}
 		}
 		if !born.After(s.From) { // one that was born in between was seen from its birth on
 			s.From = later(s.From, h.entered)

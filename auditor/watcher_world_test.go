@@ -2,6 +2,7 @@ package auditor_test
 
 import (
 	"iter"
+	"maps"
 	"math/rand"
 	"slices"
 	"time"
@@ -241,8 +242,11 @@ type follower struct {
 	cluster  cluster
 	verdicts map[string]auditor.Finding // by the run's name
 	wakes    int
-	// watching is false while Rollcall is away.
+	// watching is false while Rollcall is away, or sees nothing since cut, when these runs had been shown.
 	watching bool
+	away     bool // there is no process
+	cut      time.Time
+	shown    map[string]auditor.Run
 	// resumed are given to each new Watcher.
 	resumed map[auditor.Key]auditor.State
 }
@@ -259,7 +263,7 @@ func follow(t failer, opts auditor.Options, tales ...tale) *follower {
 
 // start begins to watch, with what the last process left.
 func (f *follower) start(now time.Time) {
-	f.w, f.watching = auditor.NewWatcher(f.opts), true
+	f.w, f.watching, f.away = auditor.NewWatcher(f.opts), true, false
 	for _, cw := range f.cluster.crons {
 		f.w.SeeCronWorkflow(cw, now)
 	}
@@ -274,10 +278,42 @@ func (f *follower) start(now time.Time) {
 
 // stop ends the process.
 func (f *follower) stop() {
-	f.watching, f.resumed = false, map[auditor.Key]auditor.State{}
+	f.watching, f.away, f.resumed = false, true, map[auditor.Key]auditor.State{}
 	for _, key := range f.w.Keys() {
 		f.resumed[key], _ = f.w.State(key)
 	}
+}
+
+// disconnect lets nothing be seen from now on; where that is not noticed, it is judged on.
+func (f *follower) disconnect(now time.Time, noticed bool) {
+	f.watching, f.cut = false, now
+	if noticed {
+		f.w.Blind([]string{"default"}, now)
+	}
+	f.shown = maps.Clone(f.cluster.runs)
+}
+
+// reconnect shows what there is now, and tells of the gap before or after it.
+func (f *follower) reconnect(now time.Time, gapFirst bool) {
+	f.watching = true
+	if gapFirst {
+		f.w.Gap(f.cut, now)
+	}
+	for name, run := range f.shown {
+		if f.cluster.runs[name].UID == "" {
+			f.w.LoseRun("default", run, now)
+		}
+	}
+	for _, cw := range f.cluster.crons {
+		f.w.SeeCronWorkflow(cw, now)
+	}
+	for _, run := range f.cluster.runs {
+		f.w.SeeRun("default", run, now)
+	}
+	if !gapFirst {
+		f.w.Gap(f.cut, now)
+	}
+	f.w.Blind(nil, now)
 }
 
 // happen lets all events of one time happen.
@@ -296,7 +332,7 @@ func (f *follower) happen(now time.Time, events ...event) {
 func (f *follower) until(now time.Time) {
 	for range 100_000 {
 		at, ok := f.w.Wake()
-		if !f.watching || !ok || at.After(now) {
+		if f.away || !ok || at.After(now) {
 			return
 		}
 		f.wakes++

@@ -68,6 +68,12 @@ func (e *Executor) Run(ctx context.Context, plan Plan) Report {
 	return w.report
 }
 
+// Expect makes the counters of a CronWorkflow exist at 0, as its first plan otherwise does.
+func (e *Executor) Expect(cronWorkflow Key) { e.metrics.begin(cronWorkflow) }
+
+// Forget drops the counters of a CronWorkflow that is gone. What is still under way for it is not counted.
+func (e *Executor) Forget(cronWorkflow Key) { e.metrics.forget(cronWorkflow) }
+
 // RunAll carries out the plans of several CronWorkflows side by side and reports in the order of the plans.
 func (e *Executor) RunAll(ctx context.Context, plans []Plan) []Report {
 	reports := make([]Report, len(plans))

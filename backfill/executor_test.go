@@ -149,6 +149,45 @@ func TestCountersExistBeforeAnythingHappens(t *testing.T) {
 	})
 }
 
+func TestTheCountersOfACronWorkflowComeAndGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster("04:44:35", minutely())
+		b := newBench(t, c, byHand())
+		one, other := backfill.Key{Namespace: "default", Name: "tick", UID: "1"}, backfill.Key{Namespace: "default", Name: "tock"}
+		series := func() map[string]int {
+			families, err := b.counters.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := map[string]int{}
+			for _, f := range families {
+				for _, m := range f.GetMetric() {
+					for _, l := range m.GetLabel() {
+						if l.GetName() == "cronworkflow" {
+							all[l.GetValue()]++
+						}
+					}
+				}
+			}
+			return all
+		}
+		b.executor.Expect(one)
+		b.executor.Expect(other)
+		if diff := cmp.Diff(map[string]int{"tick": 14, "tock": 14}, series()); diff != "" {
+			t.Errorf("expected (-want +got):\n%s", diff)
+		}
+		b.executor.Forget(one)
+		if diff := cmp.Diff(map[string]int{"tock": 14}, series()); diff != "" {
+			t.Errorf("forgotten (-want +got):\n%s", diff)
+		}
+		c.fault = func(request) fault { b.executor.Forget(one); return fault{} }
+		b.recover(t.Context(), "04:40:00")
+		if diff := cmp.Diff(map[string]int{"tock": 14}, series()); diff != "" {
+			t.Errorf("what is under way brought them back (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestRunAllSpreadsTheCreatesOfOneNamespaceAtHalfTheGlobalRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCluster("04:44:35", minutely())

@@ -169,6 +169,14 @@ func TestPlan(t *testing.T) {
 			cw: minutely(func(cw *auditor.CronWorkflow) { cw.Settings.Off = true }), policy: automatic(), findings: missed("04:40:00"),
 			left: map[string]auditor.Reason{"04:40": backfill.SwitchedOff},
 		},
+		"automatically a CronWorkflow whose backfill is off is left": {
+			cw: minutely(func(cw *auditor.CronWorkflow) { cw.Settings.Backfill = auditor.BackfillOff }), policy: automatic(), findings: missed("04:40:00"),
+			left: map[string]auditor.Reason{"04:40": backfill.SwitchedOff},
+		},
+		"by hand the annotation does not count": {
+			cw: minutely(func(cw *auditor.CronWorkflow) { cw.Settings.Backfill = auditor.BackfillOff }), policy: byHand(), findings: missed("04:40:00"),
+			recover: []string{"04:40"},
+		},
 		"a name that Argo never schedules is left": {
 			cw: minutely(func(cw *auditor.CronWorkflow) { cw.Name = strings.Repeat("x", 53) }), policy: byHand(), findings: missed("04:40:00"),
 			left: map[string]auditor.Reason{"04:40": backfill.NameTooLong},

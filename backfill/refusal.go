@@ -25,6 +25,8 @@ func notWanted(cw auditor.CronWorkflow, policy Policy) refusal {
 	switch {
 	case policy.automatic() && cw.Settings.Off:
 		return refuse(SwitchedOff, "The annotation rollcall.dev/audit is off.")
+	case policy.automatic() && cw.Settings.Backfill == auditor.BackfillOff:
+		return refuse(SwitchedOff, "The annotation rollcall.dev/backfill is off.")
 	case policy.catchUp(cw.Settings) == auditor.CatchUpNone:
 		return refuse(SwitchedOff, "Catch-up is none.")
 	}

@@ -27,7 +27,7 @@ func readOne(t *testing.T, objects ...map[string]any) (Observed, *Snapshot) {
 func TestCronWorkflowIsConvertedWhole(t *testing.T) {
 	cron := cronObject("tick")
 	set(cron, map[string]any{labelInstanceID: ""}, "metadata", "labels")
-	set(cron, map[string]any{annotationIntended: after(3 * time.Minute), "rollcall.dev/grace": "2m", "rollcall.dev/deadline": "1h30m", "rollcall.dev/catch-up": "latest", "rollcall.dev/audit": "off"}, "metadata", "annotations")
+	set(cron, map[string]any{annotationIntended: after(3 * time.Minute), "rollcall.dev/grace": "2m", "rollcall.dev/deadline": "1h30m", "rollcall.dev/catch-up": "latest", "rollcall.dev/audit": "off", "rollcall.dev/backfill": "dry-run"}, "metadata", "annotations")
 	set(cron, []any{
 		wrote("kubectl-client-side-apply", after(time.Second), map[string]any{"f:spec": map[string]any{}}),
 		wrote("workflow-controller", after(2*time.Minute), map[string]any{"f:status": map[string]any{}}),
@@ -61,7 +61,7 @@ func TestCronWorkflowIsConvertedWhole(t *testing.T) {
 			},
 			Retention: auditor.Retention{Successful: 5, Failed: 0, TTL: time.Minute},
 			Served:    true,
-			Settings:  auditor.Settings{Off: true, Grace: 2 * time.Minute, Deadline: 90 * time.Minute, CatchUp: auditor.CatchUpLatest},
+			Settings:  auditor.Settings{Off: true, Grace: 2 * time.Minute, Deadline: 90 * time.Minute, CatchUp: auditor.CatchUpLatest, Backfill: auditor.BackfillDryRun},
 			When:      When{Namespace: "default", Name: "tick", LabelsSince: created, AnnotationsSince: created, CountedSince: created.Add(2 * time.Minute)},
 		},
 		Controller: auditor.Controller{Writes: []time.Time{created.Add(2 * time.Minute)}},
@@ -264,12 +264,18 @@ func TestBadAnnotationLeavesTheDefaultAndIsNamed(t *testing.T) {
 		"rollcall.dev/grace":    {"abc", "-5s", "0s", "10", ""},
 		"rollcall.dev/deadline": {"1d", "0"},
 		"rollcall.dev/catch-up": {"newest", "All"},
+		"rollcall.dev/backfill": {"true", "dryrun", ""},
 	} {
 		for _, value := range values {
 			t.Run(annotation+" "+value, func(t *testing.T) {
 				cron := cronObject("tick")
 				set(cron, map[string]any{annotation: value}, "metadata", "annotations")
 				got, snapshot := readOne(t, cron)
+				begin := fmt.Sprintf("The annotation %s is %q; accepted is ", annotation, value)
+				if invalid := got.CronWorkflow.Settings.Invalid; !strings.HasPrefix(invalid, begin) {
+					t.Errorf("Invalid is %q, want it to begin %q", invalid, begin)
+				}
+				got.CronWorkflow.Settings.Invalid = ""
 				if diff := cmp.Diff(auditor.Settings{}, got.CronWorkflow.Settings); diff != "" {
 					t.Errorf("not the defaults:\n%s", diff)
 				}
@@ -279,6 +285,16 @@ func TestBadAnnotationLeavesTheDefaultAndIsNamed(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+func TestALongAnnotationIsQuotedShort(t *testing.T) {
+	cron := cronObject("tick")
+	set(cron, map[string]any{"rollcall.dev/grace": strings.Repeat("ä", 1000)}, "metadata", "annotations")
+	got, _ := readOne(t, cron)
+	want := `The annotation rollcall.dev/grace is "` + strings.Repeat("ä", 50) + `…"; accepted is a duration above 0, such as "90s" or "2h". The default is used.`
+	if diff := cmp.Diff(want, got.CronWorkflow.Settings.Invalid); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -2,6 +2,7 @@ package argo
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"rollcall.dev/rollcall/auditor"
@@ -13,10 +14,12 @@ func toSettings(m wireMeta) (auditor.Settings, []string) {
 	var (
 		s     auditor.Settings
 		notes []string
+		wrong []string
 	)
 	bad := func(annotation, value, accepted string) {
-		notes = append(notes, fmt.Sprintf("CronWorkflow %s: annotation %s is %q; accepted is %s. The default is used.",
-			m.objectName(), annotation, value, accepted))
+		sentence := fmt.Sprintf("annotation %s is %q; accepted is %s. The default is used.", annotation, quotable(value), accepted)
+		notes = append(notes, fmt.Sprintf("CronWorkflow %s: %s", m.objectName(), sentence))
+		wrong = append(wrong, "The "+sentence)
 	}
 	duration := func(annotation string) time.Duration {
 		value, ok := m.Annotations[annotation]
@@ -49,5 +52,24 @@ func toSettings(m wireMeta) (auditor.Settings, []string) {
 			bad("rollcall.dev/catch-up", value, `"all", "latest" or "none"`)
 		}
 	}
+	if value, ok := m.Annotations["rollcall.dev/backfill"]; ok {
+		switch b := auditor.Backfill(value); b {
+		case auditor.BackfillOn, auditor.BackfillDryRun, auditor.BackfillOff:
+			s.Backfill = b
+		default:
+			bad("rollcall.dev/backfill", value, `"on", "dry-run" or "off"`)
+		}
+	}
+	s.Invalid = strings.Join(wrong, "\n")
 	return s, notes
+}
+
+// maxQuoted is how many bytes of a value that is not accepted are quoted: annotations may have a quarter of a million.
+const maxQuoted = 100
+
+func quotable(value string) string {
+	if len(value) <= maxQuoted {
+		return value
+	}
+	return strings.ToValidUTF8(value[:maxQuoted], "") + "…"
 }
