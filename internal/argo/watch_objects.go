@@ -28,6 +28,8 @@ type watchedCron struct {
 	notes []string
 	// wrote is when the controller last wrote to it.
 	wrote time.Time
+	// registered says that Argo's controller has left its last-used-schedule.
+	registered bool
 	// retention is what the handler was told.
 	retention auditor.Retention
 }
@@ -120,7 +122,7 @@ func kindOf(explained error) string {
 // keepCron converts a CronWorkflow and drops its workflowSpec and all else that is not needed.
 func keepCron(m *wireCronWorkflow, err error) *watchedCron {
 	c := toCronWorkflow(m, err)
-	kept := &watchedCron{cw: c.CronWorkflow, template: c.template, version: c.resourceVersion, notes: c.notes, wrote: c.writtenAt}
+	kept := &watchedCron{cw: c.CronWorkflow, template: c.template, version: c.resourceVersion, notes: c.notes, wrote: c.writtenAt, registered: c.registered}
 	if c.err != nil {
 		kept.err = c.err.Error()
 	}
@@ -173,21 +175,29 @@ func (w *watching) sawCron(a *area, c *watchedCron) {
 	switch {
 	case !a.told:
 	case c.err == "":
-		w.tellCron(c)
+		w.tellCron(a, c)
 	case old != nil && old.err == "":
 		w.handler.CronWorkflowGone(c.key())
 	}
 }
 
 // tellCron tells of one that can be read.
-func (w *watching) tellCron(c *watchedCron) {
+func (w *watching) tellCron(a *area, c *watchedCron) {
 	if c.err != "" {
 		return
 	}
 	cw := c.cw
+	cw.Served = c.registered || !cw.Status.LastScheduledTime.IsZero() && !a.moved(cw)
 	cw.Retention = w.retention(c)
 	c.retention = cw.Retention
 	w.handler.CronWorkflow(cw)
+}
+
+// moved says whether Rollcall moved lastScheduledTime to what it is, to a run of its own: that is no sign of an Argo controller.
+func (a *area) moved(cw auditor.CronWorkflow) bool {
+	last := cw.Status.LastScheduledTime
+	run, ok := a.runs[objectName{cw.Namespace, auditor.WorkflowName(cw.Name, last)}]
+	return cw.Status.Intended.Equal(last) || ok && run.BackfilledBy != ""
 }
 
 // retention is complete once the settings and the template have been read.
@@ -210,7 +220,7 @@ func (w *watching) retell() {
 		}
 		for _, id := range sortedKeys(a.crons) {
 			if c := a.crons[id]; w.retention(c) != c.retention {
-				w.tellCron(c)
+				w.tellCron(a, c)
 			}
 		}
 	}
