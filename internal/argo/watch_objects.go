@@ -30,8 +30,9 @@ type watchedCron struct {
 	wrote time.Time
 	// registered says that Argo's controller has left its last-used-schedule.
 	registered bool
-	// retention is what the handler was told.
+	// retention and served are what the handler was told.
 	retention auditor.Retention
+	served    bool
 }
 
 func (c *watchedCron) key() auditor.Key {
@@ -187,17 +188,19 @@ func (w *watching) tellCron(a *area, c *watchedCron) {
 		return
 	}
 	cw := c.cw
-	cw.Served = c.registered || !cw.Status.LastScheduledTime.IsZero() && !a.moved(cw)
+	cw.Served = a.serves(c)
+	c.served = cw.Served
 	cw.Retention = w.retention(c)
 	c.retention = cw.Retention
 	w.handler.CronWorkflow(cw)
 }
 
-// moved says whether Rollcall moved lastScheduledTime to what it is, to a run of its own: that is no sign of an Argo controller.
-func (a *area) moved(cw auditor.CronWorkflow) bool {
-	last := cw.Status.LastScheduledTime
-	run, ok := a.runs[objectName{cw.Namespace, auditor.WorkflowName(cw.Name, last)}]
-	return cw.Status.Intended.Equal(last) || ok && run.BackfilledBy != ""
+// serves says whether an Argo controller has looked after it. A lastScheduledTime that Rollcall moved to a run of its own does not.
+func (a *area) serves(c *watchedCron) bool {
+	last := c.cw.Status.LastScheduledTime
+	run, ok := a.runs[objectName{c.cw.Namespace, auditor.WorkflowName(c.cw.Name, last)}]
+	ours := c.cw.Status.Intended.Equal(last) || ok && run.BackfilledBy != ""
+	return c.registered || !last.IsZero() && !ours
 }
 
 // retention is complete once the settings and the template have been read.
@@ -304,9 +307,15 @@ func (w *watching) sawRun(a *area, r workflow, live bool) {
 		w.wrote(r.run.CreatedAt)
 	}
 	a.runs[name] = r.run
-	if a.told {
-		w.handler.Run(r.namespace, r.run)
+	if !a.told {
+		return
 	}
+	if cron, ok := cronOf(r.run.Name); ok && r.run.BackfilledBy != "" {
+		if c := a.crons[r.namespace+"/"+cron]; c != nil && c.served != a.serves(c) { // it came before its run
+			w.tellCron(a, c)
+		}
+	}
+	w.handler.Run(r.namespace, r.run)
 }
 
 // endOf is when the run ended. Once that was seen, what the controller writes later (a label when it was archived) changes
