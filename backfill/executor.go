@@ -3,36 +3,17 @@ package backfill
 import (
 	"cmp"
 	"context"
-	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
-	"golang.org/x/time/rate"
 )
 
 // Executor carries plans out. It is safe for concurrent use, but not for two plans of one CronWorkflow at once.
 type Executor struct {
 	options Options
 	metrics *metrics
-	// creates spreads the creates of all CronWorkflows, and namespaces those of each namespace: an API server that just came back
-	// is not to be knocked over, nor is one namespace to hold up the others.
-	creates    *rate.Limiter
-	mu         sync.Mutex
-	namespaces map[string]*rate.Limiter
-}
-
-// spread takes a place among the creates and says how long to wait for it, with jitter.
-func (e *Executor) spread(namespace string) time.Duration {
-	e.mu.Lock()
-	own, ok := e.namespaces[namespace]
-	if !ok {
-		own = rate.NewLimiter(rate.Limit(e.options.CreatesPerSecond/2), 1)
-		e.namespaces[namespace] = own
-	}
-	e.mu.Unlock()
-	delay := max(e.creates.Reserve().Delay(), own.Reserve().Delay())
-	return delay + time.Duration(float64(delay)*jitter*rand.Float64())
+	spread  *spread
 }
 
 // NewExecutor checks the options and registers the counters.
@@ -50,7 +31,7 @@ func NewExecutor(o Options) (*Executor, error) {
 	if o.Observer == nil {
 		o.Observer = nobody{}
 	}
-	return &Executor{options: o, metrics: m, creates: rate.NewLimiter(rate.Limit(o.CreatesPerSecond), 1), namespaces: map[string]*rate.Limiter{}}, nil
+	return &Executor{options: o, metrics: m, spread: newSpread(o.CreatesPerSecond, o.Now)}, nil
 }
 
 // Run carries out the plan of one CronWorkflow. It returns when every step has its outcome and the status has been watched for

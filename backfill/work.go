@@ -17,14 +17,13 @@ import (
 type work struct {
 	Options
 	metrics *metrics
-	// spread takes a place among the creates of all CronWorkflows and says how long to wait for it.
-	spread func() time.Duration
-	key    Key
-	plan   Plan
-	log    *slog.Logger
-	report Report
-	queue  []*item
-	items  []*item
+	spread  *spread
+	key     Key
+	plan    Plan
+	log     *slog.Logger
+	report  Report
+	queue   []*item
+	items   []*item
 	// requeue are the delays between attempts; it starts over whenever a run is made.
 	requeue *backoff.ExponentialBackOff
 	// watched are the scheduled times whose runs may be this plan's; seen are those whose runs were seen to exist.
@@ -64,7 +63,7 @@ func newWork(e *Executor, plan Plan) *work {
 	o := e.options
 	now := o.Now()
 	w := &work{
-		Options: o, metrics: e.metrics, spread: func() time.Duration { return e.spread(plan.CronWorkflow.Namespace) }, key: plan.CronWorkflow, plan: plan, progress: now, appends: map[time.Time]int{},
+		Options: o, metrics: e.metrics, spread: e.spread, key: plan.CronWorkflow, plan: plan, progress: now, appends: map[time.Time]int{},
 		log:     o.Log.With("cronworkflow", plan.CronWorkflow.String()),
 		requeue: delays(o.Timing.Requeue, o.Timing.RequeueMax),
 		report:  Report{CronWorkflow: plan.CronWorkflow, Results: make([]Result, len(plan.Steps))},
