@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"rollcall.dev/rollcall/auditor"
@@ -14,6 +15,7 @@ var errOverwritten = errors.New("what was written to status.lastScheduledTime ah
 
 // The requests, as the log names them.
 const (
+	requestIntend = "intend" // the Journal's
 	requestLook   = "look"
 	requestFind   = "find"
 	requestCreate = "create"
@@ -53,6 +55,11 @@ func (w *work) attempt(ctx context.Context, it *item) turn {
 		if it.failing.IsZero() {
 			it.failing = now
 		}
+		if unrecorded(err) {
+			// The API server has answered before, and the Journal has made retries of its own.
+			it.failing = time.Time{}
+			return w.again(it, s, w.nextDelay(it), err)
+		}
 		switch s.Class {
 		case ClassCancelled: // not by this context: nobody waits for it any longer
 			return w.interrupt()
@@ -73,7 +80,7 @@ func (w *work) attempt(ctx context.Context, it *item) turn {
 			return w.again(it, s, w.Timing.Blocked, err)
 		}
 		if failed == MaxRetries {
-			return w.again(it, s, w.requeue.NextBackOff(), err)
+			return w.again(it, s, w.nextDelay(it), err)
 		}
 		failed++
 		delay := max(retries.NextBackOff(), s.RetryAfter)
@@ -99,7 +106,7 @@ func (w *work) failed(it *item, err error) Sorted {
 
 // sort sorts the error of a request. Only a create's can be permanent: what cannot be read or written says nothing about the run.
 func (w *work) sort(err error) Sorted {
-	if errors.Is(err, errOverwritten) {
+	if errors.Is(err, errOverwritten) || unrecorded(err) {
 		return Sorted{Class: ClassTransient}
 	}
 	s := w.Classifier.Classify(err)
@@ -108,6 +115,23 @@ func (w *work) sort(err error) Sorted {
 		s.Class, s.Reason = ClassBlocked, NotAllowed
 	}
 	return s
+}
+
+// unrecorded says that the Journal could not put the attempt on record.
+func unrecorded(err error) bool {
+	var f *failure
+	return errors.As(err, &f) && f.request == requestIntend
+}
+
+// nextDelay is the delay before the attempt after one that ended in transient errors. Within one plan the firings share it;
+// after attempts of earlier plans it goes on from where those left off.
+func (w *work) nextDelay(it *item) time.Duration {
+	if it.step.Attempts == 0 {
+		return w.requeue.NextBackOff()
+	}
+	const most = 20 // doublings; more do not fit
+	delay := min(w.Timing.Requeue<<min(it.result.Attempts-1, most), w.Timing.RequeueMax)
+	return delay + time.Duration(float64(delay)*jitter*(2*rand.Float64()-1))
 }
 
 // retrying counts and tells of a delay before the next try.

@@ -41,11 +41,13 @@ func (e *Executor) Run(ctx context.Context, plan Plan) Report {
 	e.metrics.begin(plan.CronWorkflow)
 	w := newWork(e, plan)
 	if e.options.DryRun {
+		w.Journal = nil
 		w.rehearse(ctx)
 		return w.report
 	}
 	w.recover(ctx)
 	w.settle(ctx)
+	w.endedAll()
 	return w.report
 }
 

@@ -24,6 +24,8 @@ type Options struct {
 	Now func() time.Time
 	// Observer is told of every step; nil for nobody.
 	Observer Observer
+	// Journal is told of what is about to be written to the cluster, and of outcomes; nil for none.
+	Journal Journal
 	// DryRun asks everything and changes nothing.
 	DryRun bool
 	// StopWhenBlocked ends the work on a CronWorkflow at the first answer that says somebody has to act, instead of trying again

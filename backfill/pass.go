@@ -73,6 +73,12 @@ func (w *work) pass(ctx context.Context, it *item) (turn, error) {
 			}
 		}
 		w.begin(it)
+		if told, err := w.intend(ctx, it); told || err != nil {
+			if err != nil {
+				return turn{}, err
+			}
+			continue
+		}
 		if needsIntent(look, it.at) {
 			if promised {
 				return turn{}, errOverwritten
@@ -122,6 +128,9 @@ func (w *work) refused(it *item, a Admission) turn {
 	switch {
 	case !it.sent.IsZero():
 		return w.finish(it, Uncertain, NotSettled, "A create may have been carried out, and it is not sent again: "+a.Why)
+	case a.Reason == auditor.StatusOnly && it.step.Attempts > 0:
+		// Rollcall writes the time of a run only when that exists: an earlier attempt, or Argo, has made it.
+		return w.finish(it, AlreadyThere, "", a.Why)
 	case it.result.Attempts > 0:
 		outcome = GaveUp
 	}
@@ -163,12 +172,13 @@ func (w *work) found(ctx context.Context, look Look, it *item, run auditor.Run) 
 	if !owns(w.key, run) {
 		return w.taken(it, run)
 	}
-	t := w.exists(it, run)
+	w.watch(it.at)
+	w.see(it.at)
 	if _, _, err := w.repair(ctx, look); err != nil {
 		w.failed(it, err)
 		it.log.Warn("the status is not written yet", "error", err)
 	}
-	return t
+	return w.exists(it, run)
 }
 
 func (w *work) taken(it *item, run auditor.Run) turn {

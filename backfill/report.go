@@ -47,9 +47,11 @@ type Result struct {
 	Reason  auditor.Reason
 	// Why are sentences: why it was left, what stood against it, what to do.
 	Why []string
-	// Attempts is how often it was tried; each attempt makes up to 1 + MaxRetries requests. Creates counts the create requests.
+	// Attempts is how often it was tried, earlier plans included (Step.Attempts); each attempt makes up to 1 + MaxRetries requests.
+	// Creates counts the create requests of this plan.
 	Attempts, Creates int
-	// LastError is the last error of an attempt, also where a later one succeeded; nil when there was none.
+	// LastError is the last error of an attempt, also where a later one succeeded or it was an earlier plan's; nil when there was
+	// none.
 	LastError error
 	// Workflow and UID are its run's; UID is empty when there is none. MadeBy is "argo", "cli" or "controller".
 	Workflow, UID, MadeBy string

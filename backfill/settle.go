@@ -62,6 +62,9 @@ func (w *work) record(ctx context.Context, look Look, it *item) error {
 func (w *work) change(ctx context.Context, look Look, change Change) error {
 	ctx, cancel := context.WithTimeout(ctx, w.Timing.Call)
 	defer cancel()
+	if at := change.LastScheduledTime; !at.IsZero() {
+		w.moved(at)
+	}
 	w.wrote = w.Now()
 	if err := w.Submitter.Change(ctx, look, change); err != nil {
 		return &failure{requestChange, err}

@@ -39,6 +39,8 @@ type work struct {
 	progress, wrote time.Time
 	// owing is why the status could not be made to show a run; nil when it was seen to, or nothing was owed.
 	owing error
+	// told are the scheduled times of whose outcomes the Journal was told.
+	told []time.Time
 	// waitingFor is what was last said of a wait.
 	waitingFor string
 }
@@ -51,6 +53,8 @@ type item struct {
 	result *Result
 	// begun says that the present attempt has been counted.
 	begun bool
+	// intended says that the Journal has the present attempt on record.
+	intended bool
 	// failing is when it first failed since the API server last answered; zero when it did not.
 	failing time.Time
 	// sent is when the first create was sent whose answer does not tell whether it was carried out; zero when there is none.
@@ -71,14 +75,23 @@ func newWork(e *Executor, plan Plan) *work {
 	results := map[time.Time]*Result{}
 	for i, s := range plan.Steps {
 		r := &w.report.Results[i]
-		*r = Result{Finding: s.Finding, Planned: s.Recover, Workflow: auditor.WorkflowName(w.key.Name, s.Finding.ScheduledTime)}
+		*r = Result{
+			Finding: s.Finding, Planned: s.Recover, Workflow: auditor.WorkflowName(w.key.Name, s.Finding.ScheduledTime),
+			Attempts: s.Attempts, LastError: s.lastError(),
+		}
 		results[s.Finding.ScheduledTime.UTC()] = r
 		if s.Recover {
 			continue
 		}
 		r.Outcome, r.Reason, r.Why = Left, s.Reason, []string{s.Why}
-		if s.Finding.Verdict.Ran() {
+		switch {
+		case s.Finding.Verdict.Ran():
 			r.Outcome = AlreadyThere
+		case s.triedInVain(now):
+			r.Outcome, r.Reason = GaveUp, auditor.DeadlinePassed
+			if s.Reason != auditor.DeadlinePassed {
+				r.Why = append(r.Why, tooLate(s.Deadline, o.Policy, now).why)
+			}
 		}
 		if s.Finding.Verdict == auditor.Backfilled {
 			w.watch(s.Finding.ScheduledTime)
@@ -162,6 +175,7 @@ func (w *work) begin(it *item) {
 
 // endAttempt counts what a begun attempt ended in.
 func (w *work) endAttempt(it *item, outcome Outcome) {
+	it.intended = false
 	if it.begun {
 		it.begun = false
 		w.metrics.attempt(w.key, outcome)
@@ -189,6 +203,7 @@ func (w *work) finish(it *item, outcome Outcome, reason auditor.Reason, why ...s
 	}
 	it.log.Log(context.Background(), level, "firing finished", attrs...)
 	w.Observer.Observe(Event{Kind: Finished, CronWorkflow: w.key, Finding: it.step.Finding, Attempt: r.Attempts, Result: *r})
+	w.ended(it)
 	return turn{}
 }
 
@@ -226,7 +241,11 @@ func (w *work) limit(it *item) (end time.Time, reason auditor.Reason) {
 	if !it.step.Deadline.IsZero() {
 		return it.step.Deadline, auditor.DeadlinePassed
 	}
-	return it.failing.Add(w.Timing.RetryFor), RetriesEnded
+	first := it.failing
+	if first.IsZero() { // it is not the API server that fails
+		first = w.Now()
+	}
+	return first.Add(w.Timing.RetryFor), RetriesEnded
 }
 
 func (w *work) watch(t time.Time) { w.watched = add(w.watched, t.UTC()) }
