@@ -273,6 +273,9 @@ func describe(c backfill.Change) string {
 	if c.Fulfilled {
 		said = append(said, "fulfilled")
 	}
+	if !c.Touched.IsZero() {
+		said = append(said, "touched "+c.Touched.Format("15:04:05"))
+	}
 	return strings.Join(said, " ")
 }
 
