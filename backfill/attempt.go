@@ -79,7 +79,7 @@ func (w *work) attempt(ctx context.Context, it *item) turn {
 			}
 			return w.again(it, s, w.Timing.Blocked, err)
 		}
-		if failed == MaxRetries {
+		if failed == MaxRetries || s.RetryAfter > 0 && w.tooLong(it, now.Add(s.RetryAfter)) {
 			return w.again(it, s, w.nextDelay(it), err)
 		}
 		failed++
@@ -123,10 +123,10 @@ func unrecorded(err error) bool {
 	return errors.As(err, &f) && f.request == requestIntend
 }
 
-// nextDelay is the delay before the attempt after one that ended in transient errors. Within one plan the firings share it;
-// after attempts of earlier plans it goes on from where those left off.
+// nextDelay is the delay before the attempt after one that ended in transient errors. Without patience the firings of a plan
+// share it; otherwise it goes by the firing's own attempts, so that it goes on where those of earlier plans left off.
 func (w *work) nextDelay(it *item) time.Duration {
-	if it.step.Attempts == 0 {
+	if w.Patience == 0 && it.step.Attempts == 0 {
 		return w.requeue.NextBackOff()
 	}
 	const most = 20 // doublings; more do not fit
@@ -161,7 +161,8 @@ func (w *work) again(it *item, s Sorted, delay time.Duration, err error) turn {
 	}
 	delay = min(max(delay, s.RetryAfter), left)
 	w.retrying(it, s, delay, err)
-	w.endAttempt(it, Requeued)
+	w.holdBack(it, s, delay, err)
+	w.endAttempt(it, it.pending.outcome)
 	return turn{again: delay}
 }
 

@@ -14,6 +14,7 @@ type Executor struct {
 	options Options
 	metrics *metrics
 	spread  *spread
+	upkeeps upkeeps
 }
 
 // NewExecutor checks the options and registers the counters.
@@ -35,8 +36,8 @@ func NewExecutor(o Options) (*Executor, error) {
 }
 
 // Run carries out the plan of one CronWorkflow. It returns when every step has its outcome and the status has been watched for
-// a while, or soon after ctx is cancelled: a create that is under way is finished with its status write first. Running the
-// same plan again is safe and completes it.
+// a while (see Options.Patience), or soon after ctx is cancelled: a create that is under way is finished with its status write
+// first. Running the same plan again is safe and completes it.
 func (e *Executor) Run(ctx context.Context, plan Plan) Report {
 	e.metrics.begin(plan.CronWorkflow)
 	w := newWork(e, plan)
@@ -48,14 +49,20 @@ func (e *Executor) Run(ctx context.Context, plan Plan) Report {
 	w.recover(ctx)
 	w.settle(ctx)
 	w.endedAll()
+	if w.report.Interrupted {
+		w.report.Again = time.Time{}
+	}
 	return w.report
 }
 
 // Expect makes the counters of a CronWorkflow exist at 0, as its first plan otherwise does.
 func (e *Executor) Expect(cronWorkflow Key) { e.metrics.begin(cronWorkflow) }
 
-// Forget drops the counters of a CronWorkflow that is gone. What is still under way for it is not counted.
-func (e *Executor) Forget(cronWorkflow Key) { e.metrics.forget(cronWorkflow) }
+// Forget drops what is kept of a CronWorkflow that is gone, its counters above all. What is still under way for it is not counted.
+func (e *Executor) Forget(cronWorkflow Key) {
+	e.metrics.forget(cronWorkflow)
+	e.upkeeps.forget(cronWorkflow)
+}
 
 // RunAll carries out the plans of several CronWorkflows side by side and reports in the order of the plans.
 func (e *Executor) RunAll(ctx context.Context, plans []Plan) []Report {

@@ -64,8 +64,12 @@ func (w *work) pass(ctx context.Context, it *item) (turn, error) {
 		}
 		if !it.placed {
 			it.placed = true
-			if p, _ := w.spread.take(w.key.Namespace, -1); p.delay > 0 {
-				if err := sleep(ctx, p.delay); err != nil {
+			p, ok := w.spread.take(w.key.Namespace, w.patience(it))
+			if !ok {
+				return w.putOff(pending{now.Add(p.delay), Requeued, "", fmt.Sprintf("Creates are spread over time, and %s would be its turn.", stamp(now.Add(p.delay)))}), nil
+			}
+			if p.delay > 0 {
+				if err := w.pause(ctx, p.delay); err != nil {
 					w.spread.release(p)
 					return turn{}, err
 				}
@@ -101,7 +105,8 @@ func (w *work) pass(ctx context.Context, it *item) (turn, error) {
 // ranMeanwhile ends an item whose run is not there but may have come and gone since the audit: Argo, back again, starts the newest
 // lost firing itself, and its history limits may delete that run while others are recovered.
 func (w *work) ranMeanwhile(look Look, it *item, now time.Time) (t turn, ran bool) {
-	if slices.ContainsFunc(w.sighted, it.at.Equal) {
+	if run, ok := w.sighted[it.at]; ok {
+		it.result.UID, it.result.CreatedAt, it.result.MadeBy = run.UID, run.CreatedAt, madeBy(run)
 		return w.finish(it, AlreadyThere, "", "Its run was seen during this recovery and has been deleted since."), true
 	}
 	last := ranByStatus(look.CronWorkflow.Status)

@@ -20,13 +20,14 @@ const (
 	Left Outcome = "Left"
 	// GaveUp: it was tried and will not be again.
 	GaveUp Outcome = "GaveUp"
-	// Blocked: somebody has to act before it can be created.
+	// Blocked: somebody has to act before it can be created. With Options.Patience it is to be tried again at Report.Again, unless
+	// StopWhenBlocked is set; so are the firings that were not tried because of it.
 	Blocked Outcome = "Blocked"
 	// Uncertain: its run may have been made, but that can no longer be told, so it is not made a second time.
 	Uncertain Outcome = "Uncertain"
 	// Interrupted: the user ended the work before.
 	Interrupted Outcome = "Interrupted"
-	// Requeued is the outcome of an attempt, never of a firing: it is to be tried again later.
+	// Requeued: it is to be tried again later. Without Options.Patience that is the outcome of an attempt only, never of a firing.
 	Requeued Outcome = "Requeued"
 )
 
@@ -69,6 +70,10 @@ type Report struct {
 	// StatusError is why the CronWorkflow's status may not show the newest run, in which case Argo may not fire it again; nil when
 	// the status was seen to be right at the end, or there was nothing to check. The same plan again repairs it.
 	StatusError error
+	// Again is when a fresh plan is worth carrying out: for what is Requeued or Blocked, and for a StatusError. It is exact where
+	// what is waited for has a time (a live firing, a delay, a deadline), and a few seconds ahead where it is a run. It is set
+	// only with Options.Patience, and zero when nothing is left to do or the work was interrupted.
+	Again time.Time
 }
 
 // Totals counts the results that were planned by outcome.

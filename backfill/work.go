@@ -28,17 +28,19 @@ type work struct {
 	requeue *backoff.ExponentialBackOff
 	// watched are the scheduled times whose runs may be this plan's; seen are those whose runs were seen to exist.
 	watched, seen []time.Time
-	// sighted are the scheduled times still to be recovered whose runs, by whoever's hand, were seen to exist at some look.
-	sighted []time.Time
-	// appends counts how often the run of a scheduled time was appended to status.active.
-	appends map[time.Time]int
-	// repairs counts the repairs of the status, repaired is when the last one was made.
-	repairs  int
-	repaired time.Time
+	// sighted are the runs of scheduled times still to be recovered, by whoever's hand, that were seen to exist at some look.
+	sighted map[time.Time]auditor.Run
+	*upkeep
+	// unchecked says that the status may owe something that no look has shown yet.
+	unchecked bool
 	// progress is when the last run was made or the work began, wrote when something was last written.
 	progress, wrote time.Time
-	// owing is why the status could not be made to show a run; nil when it was seen to, or nothing was owed.
-	owing error
+	// owing is why the status could not be made to show a run; nil when it was seen to, or nothing was owed. owingUntil is when
+	// another try is worth it.
+	owing      error
+	owingUntil time.Time
+	// waiting is when the present stretch of waiting began; zero when an item has got an outcome since.
+	waiting time.Time
 	// told are the scheduled times of whose outcomes the Journal was told.
 	told []time.Time
 	// waitingFor is what was last said of a wait.
@@ -59,6 +61,8 @@ type item struct {
 	failing time.Time
 	// sent is when the first create was sent whose answer does not tell whether it was carried out; zero when there is none.
 	sent time.Time
+	// pending is what the item has to wait for before it is tried again.
+	pending pending
 	// placed says that the global limit has let the next create pass.
 	placed bool
 }
@@ -67,7 +71,7 @@ func newWork(e *Executor, plan Plan) *work {
 	o := e.options
 	now := o.Now()
 	w := &work{
-		Options: o, metrics: e.metrics, spread: e.spread, key: plan.CronWorkflow, plan: plan, progress: now, appends: map[time.Time]int{},
+		Options: o, metrics: e.metrics, spread: e.spread, key: plan.CronWorkflow, plan: plan, progress: now, upkeep: e.upkeeps.of(plan.CronWorkflow, o.Patience > 0, now),
 		log:     o.Log.With("cronworkflow", plan.CronWorkflow.String()),
 		requeue: delays(o.Timing.Requeue, o.Timing.RequeueMax),
 		report:  Report{CronWorkflow: plan.CronWorkflow, Results: make([]Result, len(plan.Steps))},
@@ -95,6 +99,11 @@ func newWork(e *Executor, plan Plan) *work {
 		}
 		if s.Finding.Verdict == auditor.Backfilled {
 			w.watch(s.Finding.ScheduledTime)
+			if o.Patience > 0 {
+				// Made by the plan before this one, it may have ended and be deleted by now; its time is owed all the same, or
+				// Argo runs the firing again.
+				w.see(s.Finding.ScheduledTime)
+			}
 		}
 	}
 	for _, s := range plan.ToRecover() {
@@ -102,12 +111,14 @@ func newWork(e *Executor, plan Plan) *work {
 		w.queue = append(w.queue, &item{step: s, at: at, result: results[at], log: w.log.With("firing", at.Format(time.RFC3339))})
 	}
 	w.items = slices.Clone(w.queue)
+	// Otherwise the first attempt looks.
+	w.unchecked = len(w.watched) > 0 && (len(w.queue) == 0 || plan.OwesStatus())
 	return w
 }
 
 // turn is how an attempt left the queue.
 type turn struct {
-	// again is the delay before the next attempt; 0 when the item is done.
+	// again is the delay before the next attempt, which item.pending says too; 0 when the item is done.
 	again time.Duration
 	// halt says that nothing more is to be tried.
 	halt bool
@@ -116,6 +127,9 @@ type turn struct {
 // recover takes the queue down, one create at a time.
 func (w *work) recover(ctx context.Context) {
 	for len(w.queue) > 0 {
+		if !w.turnToNext(ctx) {
+			return
+		}
 		it := w.queue[0]
 		t := w.attempt(ctx, it)
 		if t.halt {
@@ -129,7 +143,7 @@ func (w *work) recover(ctx context.Context) {
 		if !w.plan.OneAtATime && it.sent.IsZero() {
 			w.queue = append(w.queue[1:], it)
 		}
-		if sleep(ctx, t.again) != nil {
+		if w.Patience == 0 && sleep(ctx, t.again) != nil {
 			w.interrupt()
 			return
 		}
@@ -187,9 +201,14 @@ func (w *work) finish(it *item, outcome Outcome, reason auditor.Reason, why ...s
 	r := it.result
 	r.Outcome, r.Reason, r.Why = outcome, reason, why
 	w.endAttempt(it, outcome)
-	level := slog.LevelInfo
-	if !outcome.Recovered() && outcome != WouldCreate {
-		level = slog.LevelWarn
+	w.waiting = time.Time{}
+	level := slog.LevelWarn
+	switch {
+	case outcome == Requeued, w.Patience > 0 && outcome == Blocked && r.Attempts == it.step.Attempts:
+		// An attempt that failed has been told of, and plans follow one another by the minute.
+		level = slog.LevelDebug
+	case outcome.Recovered() || outcome == WouldCreate:
+		level = slog.LevelInfo
 	}
 	attrs := []any{"outcome", outcome, "attempt", r.Attempts, "creates", r.Creates, "workflow", r.Workflow}
 	if reason != "" {
