@@ -64,12 +64,12 @@ func (w *work) pass(ctx context.Context, it *item) (turn, error) {
 		}
 		if !it.placed {
 			it.placed = true
-			p, ok := w.spread.take(w.key.Namespace, w.patience(it))
+			p, ok := w.spread.take(w.key.Namespace, w.placePatience(it))
 			if !ok {
 				return w.putOff(pending{now.Add(p.delay), Requeued, "", fmt.Sprintf("Creates are spread over time, and %s would be its turn.", stamp(now.Add(p.delay)))}), nil
 			}
 			if p.delay > 0 {
-				if err := w.pause(ctx, p.delay); err != nil {
+				if err := sleep(ctx, p.delay); err != nil {
 					w.spread.release(p)
 					return turn{}, err
 				}

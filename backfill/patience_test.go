@@ -326,7 +326,7 @@ func TestAPatientRunGivesItsPlaceAmongTheCreatesBack(t *testing.T) {
 			plans = append(plans, plan)
 		}
 		reports := b.executor.RunAll(t.Context(), plans)
-		if took := b.now().Sub(at("04:41:30")); took > 4*time.Second {
+		if took := b.now().Sub(at("04:41:30")); took > 11*time.Second {
 			t.Errorf("it took %s", took)
 		}
 		created := 0
@@ -334,11 +334,11 @@ func TestAPatientRunGivesItsPlaceAmongTheCreatesBack(t *testing.T) {
 			switch o := r.Results[0].Outcome; {
 			case o == backfill.Created:
 				created++
-			case o != backfill.Requeued || r.Again.Before(at("04:41:33")):
+			case o != backfill.Requeued || r.Again.Before(at("04:41:40")):
 				t.Errorf("%s, again at %s", o, r.Again)
 			}
 		}
-		if created < 3 || created > 4 {
+		if created < 9 || created > 11 {
 			t.Errorf("%d were created", created)
 		}
 		// Those that left hold no place any more.

@@ -76,6 +76,17 @@ func (w *work) patience(it *item) time.Duration {
 	return max(w.waiting.Add(w.Patience).Sub(w.Now()), 0)
 }
 
+// mostForPlace is how long to wait for a place among the creates where there is a bound. It does not count as waiting at a
+// stretch: whoever gives a place up has to begin anew, and a thousand who do so at once get no further.
+const mostForPlace = 10 * time.Second
+
+func (w *work) placePatience(it *item) time.Duration {
+	if left := w.patience(it); left < 0 {
+		return left
+	}
+	return max(w.Patience, mostForPlace)
+}
+
 func (w *work) tooLong(it *item, until time.Time) bool {
 	left := w.patience(it)
 	return left >= 0 && until.Sub(w.Now()) > left
