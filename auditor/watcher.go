@@ -11,7 +11,8 @@ type Key struct{ Namespace, Name string }
 
 func (k Key) String() string { return k.Namespace + "/" + k.Name }
 
-func (k Key) compare(other Key) int {
+// Compare orders by namespace, then by name.
+func (k Key) Compare(other Key) int {
 	if c := strings.Compare(k.Namespace, other.Namespace); c != 0 {
 		return c
 	}
@@ -310,7 +311,7 @@ func (w *Watcher) Judge(now time.Time) []Judgement {
 		h.dirty = false
 		w.queue.putAfter(h, now)
 	}
-	slices.SortFunc(judged, func(a, b Judgement) int { return a.Key.compare(b.Key) })
+	slices.SortFunc(judged, func(a, b Judgement) int { return a.Key.Compare(b.Key) })
 	return judged
 }
 
@@ -346,5 +347,14 @@ func (w *Watcher) Keys() []Key {
 				return
 			}
 		}
-	}, Key.compare)
+	}, Key.Compare)
+}
+
+// Next is the first firing that has not been judged yet, which may be in its grace; false when there is none.
+func (w *Watcher) Next(key Key) (time.Time, bool) {
+	h := w.all[key]
+	if h == nil || !h.live || h.next.IsZero() {
+		return time.Time{}, false
+	}
+	return h.next, true
 }

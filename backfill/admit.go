@@ -96,12 +96,7 @@ func (r refusal) admission() Admission {
 // Admit says whether the firing of the CronWorkflow key at the scheduled time may be created now, from a live look. That no
 // Workflow of the firing's name exists is for the caller to see to. It is asked again before every retry.
 func Admit(look Look, key Key, scheduled time.Time, policy Policy, now time.Time) Admission {
-	l := &live{Look: look, key: key, at: scheduled, policy: policy, now: now}
-	if spec, ok := presentSpec(look.CronWorkflow); ok {
-		firings, err := schedule.Parse(spec.Schedules, spec.Timezone, policy.ControllerZone)
-		l.spec, l.firings, l.parsed = spec, firings, err
-		l.known = true
-	}
+	l := newLive(look, key, scheduled, policy, now)
 	for _, row := range admitTable {
 		if a := row(l); a.Decision != "" {
 			return a
@@ -123,6 +118,16 @@ type live struct {
 	parsed  error
 }
 
+func newLive(look Look, key Key, scheduled time.Time, policy Policy, now time.Time) *live {
+	l := &live{Look: look, key: key, at: scheduled, policy: policy, now: now}
+	if spec, ok := presentSpec(look.CronWorkflow); ok {
+		firings, err := schedule.Parse(spec.Schedules, spec.Timezone, policy.ControllerZone)
+		l.spec, l.firings, l.parsed = spec, firings, err
+		l.known = true
+	}
+	return l
+}
+
 func (l *live) sameObject() Admission {
 	switch {
 	case l.CronWorkflow.UID != l.key.UID:
@@ -142,8 +147,10 @@ func (l *live) due() Admission {
 	return pass
 }
 
+func (l *live) switchedOff() Admission { return switchedOff(l.CronWorkflow, l.spec).admission() }
+
 func (l *live) switchedOn() Admission {
-	if a := switchedOff(l.CronWorkflow, l.spec).admission(); a != pass {
+	if a := l.switchedOff(); a != pass {
 		return a
 	}
 	return notWanted(l.CronWorkflow, l.policy).admission()

@@ -48,9 +48,9 @@ type cluster struct {
 
 // request is one request that reached the cluster.
 type request struct {
-	verb string // look, find, create, change
+	verb string // look, find, create, change; journal for what is none, but a call of the Journal
 	at   time.Time
-	// name is the Workflow's, for find and create; change is for change.
+	// name is the Workflow's, for find and create, and what the Journal was told; change is for change.
 	name   string
 	change backfill.Change
 }
@@ -244,7 +244,7 @@ func (c *cluster) sent(verb string) (all []request) {
 	return all
 }
 
-// writes are the creates and changes in order, written short.
+// writes are the creates, the changes and what the Journal was told, in order, written short.
 func (c *cluster) writes() (all []string) {
 	for _, r := range c.requests {
 		switch r.verb {
@@ -252,6 +252,8 @@ func (c *cluster) writes() (all []string) {
 			all = append(all, "create "+clockOf(r.name))
 		case "change":
 			all = append(all, describe(r.change))
+		case "journal":
+			all = append(all, r.name)
 		}
 	}
 	return all
@@ -270,6 +272,9 @@ func describe(c backfill.Change) string {
 	}
 	if c.Fulfilled {
 		said = append(said, "fulfilled")
+	}
+	if !c.Touched.IsZero() {
+		said = append(said, "touched "+c.Touched.Format("15:04:05"))
 	}
 	return strings.Join(said, " ")
 }

@@ -50,6 +50,7 @@ func (w *work) create(ctx context.Context, look Look, it *item) (turn, error) {
 	if !exists && !w.Classifier.Classify(err).Unsettled {
 		return turn{}, failed
 	}
+	w.unchecked = true
 	if it.sent.IsZero() {
 		it.sent = now
 	}
@@ -77,7 +78,7 @@ func (w *work) made(ctx context.Context, look Look, it *item, run auditor.Run) t
 	w.see(it.at)
 	look.Runs = append(slices.Clone(look.Runs), run)
 	if err := w.record(ctx, look, it); err != nil {
-		w.owing = fmt.Errorf("%w: %w", errStatusOwed, err)
+		w.owing, w.unchecked = fmt.Errorf("%w: %w", errStatusOwed, err), true
 		return w.exists(it, run, "The CronWorkflow's status does not show it yet: "+err.Error())
 	}
 	return w.exists(it, run)

@@ -3,36 +3,18 @@ package backfill
 import (
 	"cmp"
 	"context"
-	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
-	"golang.org/x/time/rate"
 )
 
 // Executor carries plans out. It is safe for concurrent use, but not for two plans of one CronWorkflow at once.
 type Executor struct {
 	options Options
 	metrics *metrics
-	// creates spreads the creates of all CronWorkflows, and namespaces those of each namespace: an API server that just came back
-	// is not to be knocked over, nor is one namespace to hold up the others.
-	creates    *rate.Limiter
-	mu         sync.Mutex
-	namespaces map[string]*rate.Limiter
-}
-
-// spread takes a place among the creates and says how long to wait for it, with jitter.
-func (e *Executor) spread(namespace string) time.Duration {
-	e.mu.Lock()
-	own, ok := e.namespaces[namespace]
-	if !ok {
-		own = rate.NewLimiter(rate.Limit(e.options.CreatesPerSecond/2), 1)
-		e.namespaces[namespace] = own
-	}
-	e.mu.Unlock()
-	delay := max(e.creates.Reserve().Delay(), own.Reserve().Delay())
-	return delay + time.Duration(float64(delay)*jitter*rand.Float64())
+	spread  *spread
+	upkeeps upkeeps
 }
 
 // NewExecutor checks the options and registers the counters.
@@ -50,29 +32,37 @@ func NewExecutor(o Options) (*Executor, error) {
 	if o.Observer == nil {
 		o.Observer = nobody{}
 	}
-	return &Executor{options: o, metrics: m, creates: rate.NewLimiter(rate.Limit(o.CreatesPerSecond), 1), namespaces: map[string]*rate.Limiter{}}, nil
+	return &Executor{options: o, metrics: m, spread: newSpread(o.CreatesPerSecond, o.Now)}, nil
 }
 
 // Run carries out the plan of one CronWorkflow. It returns when every step has its outcome and the status has been watched for
-// a while, or soon after ctx is cancelled: a create that is under way is finished with its status write first. Running the
-// same plan again is safe and completes it.
+// a while (see Options.Patience), or soon after ctx is cancelled: a create that is under way is finished with its status write
+// first. Running the same plan again is safe and completes it.
 func (e *Executor) Run(ctx context.Context, plan Plan) Report {
 	e.metrics.begin(plan.CronWorkflow)
 	w := newWork(e, plan)
 	if e.options.DryRun {
+		w.Journal = nil
 		w.rehearse(ctx)
 		return w.report
 	}
 	w.recover(ctx)
 	w.settle(ctx)
+	w.endedAll()
+	if w.report.Interrupted {
+		w.report.Again = time.Time{}
+	}
 	return w.report
 }
 
 // Expect makes the counters of a CronWorkflow exist at 0, as its first plan otherwise does.
 func (e *Executor) Expect(cronWorkflow Key) { e.metrics.begin(cronWorkflow) }
 
-// Forget drops the counters of a CronWorkflow that is gone. What is still under way for it is not counted.
-func (e *Executor) Forget(cronWorkflow Key) { e.metrics.forget(cronWorkflow) }
+// Forget drops what is kept of a CronWorkflow that is gone, its counters above all. What is still under way for it is not counted.
+func (e *Executor) Forget(cronWorkflow Key) {
+	e.metrics.forget(cronWorkflow)
+	e.upkeeps.forget(cronWorkflow)
+}
 
 // RunAll carries out the plans of several CronWorkflows side by side and reports in the order of the plans.
 func (e *Executor) RunAll(ctx context.Context, plans []Plan) []Report {

@@ -219,6 +219,7 @@ func TestNewExecutorNamesWhatIsWrongWithItsOptions(t *testing.T) {
 		`backfill: Policy.By is "": use "cli" or "controller"`:      func(o *backfill.Options) { o.Policy.By = "" },
 		"backfill: Policy.MaxParallel is 0: use 1 or more":          func(o *backfill.Options) { o.Policy.MaxParallel = 0 },
 		"backfill: Policy.MaxCatchUp is 0: use 1 or more":           func(o *backfill.Options) { o.Policy.MaxCatchUp = 0 },
+		"backfill: Options.Patience is -1s: use 0 or more":          func(o *backfill.Options) { o.Patience = -time.Second },
 		"backfill: Options.Parallel is -1: use 1 or more":           func(o *backfill.Options) { o.Parallel = -1 },
 		"backfill: Options.CreatesPerSecond is -1: use more than 0": func(o *backfill.Options) { o.CreatesPerSecond = -1 },
 		"backfill: register metrics: duplicate metrics collector registration attempted": func(o *backfill.Options) {

@@ -24,6 +24,16 @@ type Options struct {
 	Now func() time.Time
 	// Observer is told of every step; nil for nobody.
 	Observer Observer
+	// Journal is told of what is about to be written to the cluster, and of outcomes; nil for none.
+	Journal Journal
+	// Patience is the longest that Run waits at a stretch, without any firing getting an outcome: for room, for a live firing to
+	// be accounted for, or for the next attempt after an error. What would have to wait longer is left as Requeued or Blocked,
+	// and Report.Again says when a fresh plan is worth carrying out. Nor does Run then stay to watch the status after its last
+	// write: it checks it once, if something is owed. Three waits it makes all the same: for a place among the creates, up to 10 s;
+	// where a create may still turn out to have been carried out, until that is settled; and the short ones between the tries of
+	// one attempt. 0: wait as long as it takes. Where no starting deadline ends it, Timing.RetryFor and Timing.WaitFor then count
+	// anew with every plan.
+	Patience time.Duration
 	// DryRun asks everything and changes nothing.
 	DryRun bool
 	// StopWhenBlocked ends the work on a CronWorkflow at the first answer that says somebody has to act, instead of trying again
@@ -100,6 +110,8 @@ func (o Options) validate() error {
 		return fmt.Errorf("backfill: Policy.MaxParallel is %d: use 1 or more", o.Policy.MaxParallel)
 	case o.Policy.MaxCatchUp < 1:
 		return fmt.Errorf("backfill: Policy.MaxCatchUp is %d: use 1 or more", o.Policy.MaxCatchUp)
+	case o.Patience < 0:
+		return fmt.Errorf("backfill: Options.Patience is %s: use 0 or more", o.Patience)
 	case o.Parallel < 0:
 		return fmt.Errorf("backfill: Options.Parallel is %d: use 1 or more", o.Parallel)
 	case o.CreatesPerSecond < 0:

@@ -2,6 +2,7 @@ package backfill
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -45,6 +46,39 @@ type Step struct {
 	Why     string
 	// Deadline is the starting deadline as an absolute time; zero when there is none, or it is ignored.
 	Deadline time.Time
+	// Attempts and LastError are on record from earlier plans (see Plan.Attempted); Result.Attempts counts on from there. What
+	// was tried and is refused later on is GaveUp, not Left, and so is a firing that was tried until its deadline had passed.
+	Attempts  int
+	LastError string
+}
+
+// Attempted is the plan with the attempts of earlier ones at its firings, so that delays and counts go on from them.
+func (p Plan) Attempted(recoveries []auditor.Recovery) Plan {
+	p.Steps = slices.Clone(p.Steps)
+	for _, r := range recoveries {
+		for i := range p.Steps {
+			if s := &p.Steps[i]; s.Finding.ScheduledTime.Equal(r.ScheduledTime) {
+				s.Attempts, s.LastError = r.Attempts, r.LastError
+			}
+		}
+	}
+	return p
+}
+
+func (s Step) lastError() error {
+	if s.LastError == "" {
+		return nil
+	}
+	return errors.New(s.LastError)
+}
+
+// triedInVain says that the step is left because its deadline has passed, after attempts at it, whatever else speaks against it.
+func (s Step) triedInVain(now time.Time) bool {
+	if s.Attempts == 0 || !s.Finding.Verdict.Lost() {
+		return false
+	}
+	passed := s.Finding.Verdict != auditor.GaveUp && !s.Deadline.IsZero() && !now.Before(s.Deadline)
+	return passed || s.Reason == auditor.DeadlinePassed
 }
 
 // ToRecover lists the steps to carry out, in the order of creation.

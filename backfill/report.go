@@ -20,13 +20,14 @@ const (
 	Left Outcome = "Left"
 	// GaveUp: it was tried and will not be again.
 	GaveUp Outcome = "GaveUp"
-	// Blocked: somebody has to act before it can be created.
+	// Blocked: somebody has to act before it can be created. With Options.Patience it is to be tried again at Report.Again, unless
+	// StopWhenBlocked is set; so are the firings that were not tried because of it.
 	Blocked Outcome = "Blocked"
 	// Uncertain: its run may have been made, but that can no longer be told, so it is not made a second time.
 	Uncertain Outcome = "Uncertain"
 	// Interrupted: the user ended the work before.
 	Interrupted Outcome = "Interrupted"
-	// Requeued is the outcome of an attempt, never of a firing: it is to be tried again later.
+	// Requeued: it is to be tried again later. Without Options.Patience that is the outcome of an attempt only, never of a firing.
 	Requeued Outcome = "Requeued"
 )
 
@@ -47,9 +48,11 @@ type Result struct {
 	Reason  auditor.Reason
 	// Why are sentences: why it was left, what stood against it, what to do.
 	Why []string
-	// Attempts is how often it was tried; each attempt makes up to 1 + MaxRetries requests. Creates counts the create requests.
+	// Attempts is how often it was tried, earlier plans included (Step.Attempts); each attempt makes up to 1 + MaxRetries requests.
+	// Creates counts the create requests of this plan.
 	Attempts, Creates int
-	// LastError is the last error of an attempt, also where a later one succeeded; nil when there was none.
+	// LastError is the last error of an attempt, also where a later one succeeded or it was an earlier plan's; nil when there was
+	// none.
 	LastError error
 	// Workflow and UID are its run's; UID is empty when there is none. MadeBy is "argo", "cli" or "controller".
 	Workflow, UID, MadeBy string
@@ -67,6 +70,10 @@ type Report struct {
 	// StatusError is why the CronWorkflow's status may not show the newest run, in which case Argo may not fire it again; nil when
 	// the status was seen to be right at the end, or there was nothing to check. The same plan again repairs it.
 	StatusError error
+	// Again is when a fresh plan is worth carrying out: for what is Requeued or Blocked, and for a StatusError. It is exact where
+	// what is waited for has a time (a live firing, a delay, a deadline), and a few seconds ahead where it is a run. It is set
+	// only with Options.Patience, and zero when nothing is left to do or the work was interrupted.
+	Again time.Time
 }
 
 // Totals counts the results that were planned by outcome.

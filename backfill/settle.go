@@ -62,6 +62,9 @@ func (w *work) record(ctx context.Context, look Look, it *item) error {
 func (w *work) change(ctx context.Context, look Look, change Change) error {
 	ctx, cancel := context.WithTimeout(ctx, w.Timing.Call)
 	defer cancel()
+	if at := change.LastScheduledTime; !at.IsZero() {
+		w.moved(at)
+	}
 	w.wrote = w.Now()
 	if err := w.Submitter.Change(ctx, look, change); err != nil {
 		return &failure{requestChange, err}
@@ -96,6 +99,7 @@ func (w *work) owed(look Look, first ...time.Time) (Change, bool) {
 // repair writes what the status lacks of runs that were seen, outside the quiet zone and, where somebody puts that back again
 // and again, more and more seldom. Otherwise it stays owed, and hold says until when.
 func (w *work) repair(ctx context.Context, look Look) (wrote bool, hold Admission, err error) {
+	w.unchecked = false
 	change, any := w.owed(look)
 	if !any {
 		w.owing = nil
@@ -105,15 +109,19 @@ func (w *work) repair(ctx context.Context, look Look) (wrote bool, hold Admissio
 	hold = Quiet(look, w.Policy, now)
 	if again := w.repaired.Add(min(w.Timing.SettleEvery<<min(w.repairs, 10), w.Timing.RequeueMax)); hold.Decision != Wait && now.Before(again) {
 		hold = wait(again, "Somebody has put back what was written to its status.")
+		if w.lastError != nil {
+			hold = wait(again, "The last write to its status failed: %v", w.lastError)
+		}
 	}
 	if hold.Decision == Wait {
-		w.owing = fmt.Errorf("%w: %s", errStatusOwed, hold.Why)
+		w.owing, w.owingUntil = fmt.Errorf("%w: %s", errStatusOwed, hold.Why), hold.Until
 		return false, hold, nil
 	}
 	w.repaired = now
 	w.repairs++
-	if err := w.change(ctx, look, change); err != nil {
-		w.owing = fmt.Errorf("%w: %w", errStatusOwed, err)
+	if w.lastError = w.change(ctx, look, change); w.lastError != nil {
+		err := w.lastError
+		w.owing, w.owingUntil = fmt.Errorf("%w: %w", errStatusOwed, err), w.comeBackAfter(err)
 		return false, pass, err
 	}
 	w.owing = nil
@@ -123,8 +131,11 @@ func (w *work) repair(ctx context.Context, look Look) (wrote bool, hold Admissio
 // notice sees which of the watched runs exist, and which of those that are still to be recovered exist already.
 func (w *work) notice(look Look) {
 	for _, it := range w.queue {
-		if _, ok := runOf(look, w.key, it.at); ok {
-			w.sighted = add(w.sighted, it.at)
+		if run, ok := runOf(look, w.key, it.at); ok {
+			if w.sighted == nil {
+				w.sighted = map[time.Time]auditor.Run{}
+			}
+			w.sighted[it.at] = run
 		}
 	}
 	for _, t := range w.watched {
@@ -138,15 +149,41 @@ func (w *work) notice(look Look) {
 // own writes and may put an older lastScheduledTime back. A run that turns up late gives its firing another outcome.
 func (w *work) settle(ctx context.Context) {
 	if slices.ContainsFunc(w.watched, w.mayExist) && !w.report.Interrupted {
-		w.watchStatus(ctx)
+		if w.Patience > 0 {
+			w.checkStatus(ctx)
+		} else {
+			w.watchStatus(ctx)
+		}
 	}
 	w.report.StatusError = w.owing
+	if w.Patience > 0 && w.owing != nil {
+		w.comeBack(w.owingUntil)
+	}
 }
 
 // mayExist says whether a run of this plan's may exist: there is nothing to watch after creates that were all refused.
 func (w *work) mayExist(t time.Time) bool {
 	i := slices.IndexFunc(w.items, func(it *item) bool { return it.at.Equal(t) })
 	return i < 0 || !w.items[i].sent.IsZero() || slices.ContainsFunc(w.seen, t.Equal)
+}
+
+// checkStatus looks once, where no look has been made since the status may owe something: the caller watches it by himself, and
+// comes back.
+func (w *work) checkStatus(ctx context.Context) {
+	if !w.unchecked {
+		return
+	}
+	_, _, err := w.check(ctx)
+	switch {
+	case ctx.Err() != nil:
+		w.report.Interrupted = true
+	case apierrors.IsNotFound(err):
+		w.owing = nil // with the CronWorkflow its schedule is gone
+	case err != nil:
+		s := w.sort(err)
+		w.metrics.failure(w.key, s.Class)
+		w.log.Warn("the status could not be checked", "class", s.Class, "retry_after", s.RetryAfter, "error", err)
+	}
 }
 
 func (w *work) watchStatus(ctx context.Context) {
@@ -202,6 +239,7 @@ func (w *work) check(ctx context.Context) (look Look, wrote bool, err error) {
 		if w.owing == nil {
 			w.owing = fmt.Errorf("%w: %w", errStatusOwed, err)
 		}
+		w.owingUntil = w.comeBackAfter(err)
 		return Look{}, false, err
 	}
 	w.turnedUp(look)

@@ -69,4 +69,6 @@ type Change struct {
 	Intend time.Time
 	// Fulfilled takes that annotation away again.
 	Fulfilled bool
+	// Touched sets the annotation rollcall.dev/touched, for the sake of the event alone.
+	Touched time.Time
 }

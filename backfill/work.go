@@ -17,29 +17,32 @@ import (
 type work struct {
 	Options
 	metrics *metrics
-	// spread takes a place among the creates of all CronWorkflows and says how long to wait for it.
-	spread func() time.Duration
-	key    Key
-	plan   Plan
-	log    *slog.Logger
-	report Report
-	queue  []*item
-	items  []*item
+	spread  *spread
+	key     Key
+	plan    Plan
+	log     *slog.Logger
+	report  Report
+	queue   []*item
+	items   []*item
 	// requeue are the delays between attempts; it starts over whenever a run is made.
 	requeue *backoff.ExponentialBackOff
 	// watched are the scheduled times whose runs may be this plan's; seen are those whose runs were seen to exist.
 	watched, seen []time.Time
-	// sighted are the scheduled times still to be recovered whose runs, by whoever's hand, were seen to exist at some look.
-	sighted []time.Time
-	// appends counts how often the run of a scheduled time was appended to status.active.
-	appends map[time.Time]int
-	// repairs counts the repairs of the status, repaired is when the last one was made.
-	repairs  int
-	repaired time.Time
+	// sighted are the runs of scheduled times still to be recovered, by whoever's hand, that were seen to exist at some look.
+	sighted map[time.Time]auditor.Run
+	*upkeep
+	// unchecked says that the status may owe something that no look has shown yet.
+	unchecked bool
 	// progress is when the last run was made or the work began, wrote when something was last written.
 	progress, wrote time.Time
-	// owing is why the status could not be made to show a run; nil when it was seen to, or nothing was owed.
-	owing error
+	// owing is why the status could not be made to show a run; nil when it was seen to, or nothing was owed. owingUntil is when
+	// another try is worth it.
+	owing      error
+	owingUntil time.Time
+	// waiting is when the present stretch of waiting began; zero when an item has got an outcome since.
+	waiting time.Time
+	// told are the scheduled times of whose outcomes the Journal was told.
+	told []time.Time
 	// waitingFor is what was last said of a wait.
 	waitingFor string
 }
@@ -52,10 +55,14 @@ type item struct {
 	result *Result
 	// begun says that the present attempt has been counted.
 	begun bool
+	// intended says that the Journal has the present attempt on record.
+	intended bool
 	// failing is when it first failed since the API server last answered; zero when it did not.
 	failing time.Time
 	// sent is when the first create was sent whose answer does not tell whether it was carried out; zero when there is none.
 	sent time.Time
+	// pending is what the item has to wait for before it is tried again.
+	pending pending
 	// placed says that the global limit has let the next create pass.
 	placed bool
 }
@@ -64,7 +71,7 @@ func newWork(e *Executor, plan Plan) *work {
 	o := e.options
 	now := o.Now()
 	w := &work{
-		Options: o, metrics: e.metrics, spread: func() time.Duration { return e.spread(plan.CronWorkflow.Namespace) }, key: plan.CronWorkflow, plan: plan, progress: now, appends: map[time.Time]int{},
+		Options: o, metrics: e.metrics, spread: e.spread, key: plan.CronWorkflow, plan: plan, progress: now, upkeep: e.upkeeps.of(plan.CronWorkflow, o.Patience > 0, now),
 		log:     o.Log.With("cronworkflow", plan.CronWorkflow.String()),
 		requeue: delays(o.Timing.Requeue, o.Timing.RequeueMax),
 		report:  Report{CronWorkflow: plan.CronWorkflow, Results: make([]Result, len(plan.Steps))},
@@ -72,17 +79,31 @@ func newWork(e *Executor, plan Plan) *work {
 	results := map[time.Time]*Result{}
 	for i, s := range plan.Steps {
 		r := &w.report.Results[i]
-		*r = Result{Finding: s.Finding, Planned: s.Recover, Workflow: auditor.WorkflowName(w.key.Name, s.Finding.ScheduledTime)}
+		*r = Result{
+			Finding: s.Finding, Planned: s.Recover, Workflow: auditor.WorkflowName(w.key.Name, s.Finding.ScheduledTime),
+			Attempts: s.Attempts, LastError: s.lastError(),
+		}
 		results[s.Finding.ScheduledTime.UTC()] = r
 		if s.Recover {
 			continue
 		}
 		r.Outcome, r.Reason, r.Why = Left, s.Reason, []string{s.Why}
-		if s.Finding.Verdict.Ran() {
+		switch {
+		case s.Finding.Verdict.Ran():
 			r.Outcome = AlreadyThere
+		case s.triedInVain(now):
+			r.Outcome, r.Reason = GaveUp, auditor.DeadlinePassed
+			if s.Reason != auditor.DeadlinePassed {
+				r.Why = append(r.Why, tooLate(s.Deadline, o.Policy, now).why)
+			}
 		}
 		if s.Finding.Verdict == auditor.Backfilled {
 			w.watch(s.Finding.ScheduledTime)
+			if o.Patience > 0 {
+				// Made by the plan before this one, it may have ended and be deleted by now; its time is owed all the same, or
+				// Argo runs the firing again.
+				w.see(s.Finding.ScheduledTime)
+			}
 		}
 	}
 	for _, s := range plan.ToRecover() {
@@ -90,12 +111,14 @@ func newWork(e *Executor, plan Plan) *work {
 		w.queue = append(w.queue, &item{step: s, at: at, result: results[at], log: w.log.With("firing", at.Format(time.RFC3339))})
 	}
 	w.items = slices.Clone(w.queue)
+	// Otherwise the first attempt looks.
+	w.unchecked = len(w.watched) > 0 && (len(w.queue) == 0 || plan.OwesStatus())
 	return w
 }
 
 // turn is how an attempt left the queue.
 type turn struct {
-	// again is the delay before the next attempt; 0 when the item is done.
+	// again is the delay before the next attempt, which item.pending says too; 0 when the item is done.
 	again time.Duration
 	// halt says that nothing more is to be tried.
 	halt bool
@@ -104,6 +127,9 @@ type turn struct {
 // recover takes the queue down, one create at a time.
 func (w *work) recover(ctx context.Context) {
 	for len(w.queue) > 0 {
+		if !w.turnToNext(ctx) {
+			return
+		}
 		it := w.queue[0]
 		t := w.attempt(ctx, it)
 		if t.halt {
@@ -117,7 +143,7 @@ func (w *work) recover(ctx context.Context) {
 		if !w.plan.OneAtATime && it.sent.IsZero() {
 			w.queue = append(w.queue[1:], it)
 		}
-		if sleep(ctx, t.again) != nil {
+		if w.Patience == 0 && sleep(ctx, t.again) != nil {
 			w.interrupt()
 			return
 		}
@@ -163,6 +189,7 @@ func (w *work) begin(it *item) {
 
 // endAttempt counts what a begun attempt ended in.
 func (w *work) endAttempt(it *item, outcome Outcome) {
+	it.intended = false
 	if it.begun {
 		it.begun = false
 		w.metrics.attempt(w.key, outcome)
@@ -174,9 +201,14 @@ func (w *work) finish(it *item, outcome Outcome, reason auditor.Reason, why ...s
 	r := it.result
 	r.Outcome, r.Reason, r.Why = outcome, reason, why
 	w.endAttempt(it, outcome)
-	level := slog.LevelInfo
-	if !outcome.Recovered() && outcome != WouldCreate {
-		level = slog.LevelWarn
+	w.waiting = time.Time{}
+	level := slog.LevelWarn
+	switch {
+	case outcome == Requeued, w.Patience > 0 && outcome == Blocked && r.Attempts == it.step.Attempts:
+		// An attempt that failed has been told of, and plans follow one another by the minute.
+		level = slog.LevelDebug
+	case outcome.Recovered() || outcome == WouldCreate:
+		level = slog.LevelInfo
 	}
 	attrs := []any{"outcome", outcome, "attempt", r.Attempts, "creates", r.Creates, "workflow", r.Workflow}
 	if reason != "" {
@@ -190,6 +222,7 @@ func (w *work) finish(it *item, outcome Outcome, reason auditor.Reason, why ...s
 	}
 	it.log.Log(context.Background(), level, "firing finished", attrs...)
 	w.Observer.Observe(Event{Kind: Finished, CronWorkflow: w.key, Finding: it.step.Finding, Attempt: r.Attempts, Result: *r})
+	w.ended(it)
 	return turn{}
 }
 
@@ -227,7 +260,11 @@ func (w *work) limit(it *item) (end time.Time, reason auditor.Reason) {
 	if !it.step.Deadline.IsZero() {
 		return it.step.Deadline, auditor.DeadlinePassed
 	}
-	return it.failing.Add(w.Timing.RetryFor), RetriesEnded
+	first := it.failing
+	if first.IsZero() { // it is not the API server that fails
+		first = w.Now()
+	}
+	return first.Add(w.Timing.RetryFor), RetriesEnded
 }
 
 func (w *work) watch(t time.Time) { w.watched = add(w.watched, t.UTC()) }

@@ -22,6 +22,7 @@ const (
 	labelBackfilledBy  = "rollcall.dev/backfilled-by"
 	annotationReason   = "rollcall.dev/reason"
 	annotationIntended = "rollcall.dev/intended"
+	annotationTouched  = "rollcall.dev/touched"
 
 	// controllerManager is the field manager of what Argo's controller writes. The API server takes it from the user agent,
 	// which starts with the name of the controller's binary: workflow-controller in every image and build of Argo's. A

@@ -202,7 +202,7 @@ func (w *watching) tellAreas() {
 			w.handler.Gap(w.began)
 		}
 		for _, name := range sortedKeys(a.crons) {
-			w.tellCron(a.crons[name])
+			w.tellCron(a, a.crons[name])
 		}
 		for name, run := range inOrder(a.runs) {
 			w.handler.Run(name.namespace, run)

@@ -28,8 +28,11 @@ type watchedCron struct {
 	notes []string
 	// wrote is when the controller last wrote to it.
 	wrote time.Time
-	// retention is what the handler was told.
+	// registered says that Argo's controller has left its last-used-schedule.
+	registered bool
+	// retention and served are what the handler was told.
 	retention auditor.Retention
+	served    bool
 }
 
 func (c *watchedCron) key() auditor.Key {
@@ -120,7 +123,7 @@ func kindOf(explained error) string {
 // keepCron converts a CronWorkflow and drops its workflowSpec and all else that is not needed.
 func keepCron(m *wireCronWorkflow, err error) *watchedCron {
 	c := toCronWorkflow(m, err)
-	kept := &watchedCron{cw: c.CronWorkflow, template: c.template, version: c.resourceVersion, notes: c.notes, wrote: c.writtenAt}
+	kept := &watchedCron{cw: c.CronWorkflow, template: c.template, version: c.resourceVersion, notes: c.notes, wrote: c.writtenAt, registered: c.registered}
 	if c.err != nil {
 		kept.err = c.err.Error()
 	}
@@ -173,21 +176,31 @@ func (w *watching) sawCron(a *area, c *watchedCron) {
 	switch {
 	case !a.told:
 	case c.err == "":
-		w.tellCron(c)
+		w.tellCron(a, c)
 	case old != nil && old.err == "":
 		w.handler.CronWorkflowGone(c.key())
 	}
 }
 
 // tellCron tells of one that can be read.
-func (w *watching) tellCron(c *watchedCron) {
+func (w *watching) tellCron(a *area, c *watchedCron) {
 	if c.err != "" {
 		return
 	}
 	cw := c.cw
+	cw.Served = a.serves(c)
+	c.served = cw.Served
 	cw.Retention = w.retention(c)
 	c.retention = cw.Retention
 	w.handler.CronWorkflow(cw)
+}
+
+// serves says whether an Argo controller has looked after it. A lastScheduledTime that Rollcall moved to a run of its own does not.
+func (a *area) serves(c *watchedCron) bool {
+	last := c.cw.Status.LastScheduledTime
+	run, ok := a.runs[objectName{c.cw.Namespace, auditor.WorkflowName(c.cw.Name, last)}]
+	ours := c.cw.Status.Intended.Equal(last) || ok && run.BackfilledBy != ""
+	return c.registered || !last.IsZero() && !ours
 }
 
 // retention is complete once the settings and the template have been read.
@@ -210,7 +223,7 @@ func (w *watching) retell() {
 		}
 		for _, id := range sortedKeys(a.crons) {
 			if c := a.crons[id]; w.retention(c) != c.retention {
-				w.tellCron(c)
+				w.tellCron(a, c)
 			}
 		}
 	}
@@ -294,9 +307,15 @@ func (w *watching) sawRun(a *area, r workflow, live bool) {
 		w.wrote(r.run.CreatedAt)
 	}
 	a.runs[name] = r.run
-	if a.told {
-		w.handler.Run(r.namespace, r.run)
+	if !a.told {
+		return
 	}
+	if cron, ok := cronOf(r.run.Name); ok && r.run.BackfilledBy != "" {
+		if c := a.crons[r.namespace+"/"+cron]; c != nil && c.served != a.serves(c) { // it came before its run
+			w.tellCron(a, c)
+		}
+	}
+	w.handler.Run(r.namespace, r.run)
 }
 
 // endOf is when the run ended. Once that was seen, what the controller writes later (a label when it was archived) changes

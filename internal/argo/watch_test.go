@@ -318,3 +318,34 @@ func TestWatchRefusesAScopeOfNames(t *testing.T) {
 		t.Error("want an error")
 	}
 }
+
+func TestWatchTellsWhetherAnArgoControllerLooksAfterIt(t *testing.T) {
+	unserved := cronObject("tick")
+	moved := func(t time.Time) map[string]any {
+		cron := cronObject("tick")
+		set(cron, map[string]any{"lastScheduledTime": t.UTC().Format(time.RFC3339)}, "status")
+		return cron
+	}
+	watchingTest(t, Scope{}, func(c *cluster) { c.put("cronworkflows", unserved) }, func(w watchTest) {
+		serves := func(want bool, when string) {
+			w.Helper()
+			w.heard()
+			if got := w.cron("tick").Served; got != want {
+				w.Errorf("served is %t %s", got, when)
+			}
+		}
+		serves(false, "before any controller came")
+		run := runObject("tick-1000000020", "Running")
+		set(run, "controller", "metadata", "labels", labelBackfilledBy)
+		w.put("cronworkflows", moved(time.Unix(1000000020, 0)))
+		w.heard()
+		w.put("workflows", run)
+		serves(false, "when Rollcall has moved lastScheduledTime to a run of its own")
+		w.put("cronworkflows", moved(time.Unix(1000000080, 0)))
+		serves(true, "when lastScheduledTime is nobody else's")
+		registered := cronObject("tick")
+		set(registered, "* * * * *", "metadata", "annotations", annotationLastSchedule)
+		w.put("cronworkflows", registered)
+		serves(true, "when Argo has left its annotation")
+	})
+}

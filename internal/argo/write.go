@@ -98,6 +98,11 @@ func changePatch(cron *unstructured.Unstructured, resourceVersion string, change
 	case change.Fulfilled && marked:
 		annotations[annotationIntended] = nil // takes it away
 	}
+	if at := change.Touched; !at.IsZero() {
+		if mark := at.UTC().Format(time.RFC3339); mark != cron.GetAnnotations()[annotationTouched] {
+			annotations[annotationTouched] = mark
+		}
+	}
 	if len(status) == 0 && len(annotations) == 0 {
 		return nil
 	}

@@ -161,6 +161,8 @@ func TestChangeIsOneGuardedPatchOfWhatIsNew(t *testing.T) {
 		"an intent fulfilled":         {nil, map[string]any{annotationIntended: "2026-11-23T04:01:00Z"}, backfill.Change{Fulfilled: true}, patch(map[string]any{"annotations": map[string]any{annotationIntended: nil}}, nil)},
 		"no intent fulfilled":         {nil, nil, backfill.Change{Fulfilled: true}, nil},
 		"an intent that is there":     {nil, map[string]any{annotationIntended: "2026-11-23T04:01:00Z"}, backfill.Change{Intend: at}, nil},
+		"a touch":                     {nil, map[string]any{annotationTouched: "2026-11-23T03:00:00Z"}, backfill.Change{Touched: at.In(time.FixedZone("", 3600))}, patch(map[string]any{"annotations": map[string]any{annotationTouched: "2026-11-23T04:01:00Z"}}, nil)},
+		"a touch of this second":      {nil, map[string]any{annotationTouched: "2026-11-23T04:01:00Z"}, backfill.Change{Touched: at}, nil},
 		"a run whose version is lost": {nil, nil, backfill.Change{Append: &auditor.Run{Name: "a", UID: "b"}}, patch(bare(), map[string]any{"active": []any{map[string]any{"apiVersion": apiVersion, "kind": "Workflow", "name": "a", "namespace": "default", "uid": "b"}}})},
 		"a status that is no status":  {map[string]any{"active": "none", "lastScheduledTime": int64(5)}, nil, backfill.Change{Append: run}, patch(bare(), map[string]any{"active": []any{reference}})},
 	} {

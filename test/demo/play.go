@@ -80,21 +80,24 @@ func (d *demo) note(format string, args ...any) {
 
 // play is the whole story. It returns what did not come as expected.
 func (d *demo) play() error {
-	d.say("Three CronWorkflows, each every minute: etl, mail (useless after 75 s), cleanup (suspended)")
+	d.say("The add-on, looking after the namespace %q; the others are left to the command line", watched)
+	controller, err := d.startController()
+	if err != nil {
+		return err
+	}
+	d.say("Four CronWorkflows, each every minute: etl, mail (useless after 75 s), cleanup (suspended), and ledger in namespace %q", watched)
 	if err := d.untilSecond(0, 50); err != nil {
 		return err
 	}
-	if err := d.cluster.Apply(d.ctx, namespace, cast); err != nil {
+	if err := errors.Join(d.cluster.Apply(d.ctx, namespace, cast), d.cluster.Apply(d.ctx, watched, ledger)); err != nil {
 		return err
 	}
 	first := minute().Add(time.Minute)
 	d.note("waiting for their first live run at %s", first.Format(time.TimeOnly))
-	for _, name := range []string{"etl", "mail"} {
-		if _, err := d.awaitRun(name, first); err != nil {
-			return err
-		}
+	if err := d.awaitLive(first, func(time.Duration) {}); err != nil {
+		return err
 	}
-	d.note("both ran")
+	d.note("all three ran")
 
 	d.say("An outage: the controller is away for %d ticks", outage)
 	if err := d.untilSecond(5, 45); err != nil {
@@ -117,7 +120,13 @@ func (d *demo) play() error {
 		return err
 	}
 
-	d.say("Who was absent, and why?")
+	d.say("By itself, with Argo still away: the add-on has made up for each lost firing of ledger")
+	recovered, err := d.meanwhile(lost)
+	if err != nil {
+		return err
+	}
+
+	d.say("By hand: who was absent, and why?")
 	before, err := d.show(2, "audit")
 	if err != nil {
 		return err
@@ -132,12 +141,11 @@ func (d *demo) play() error {
 	if _, err := d.show(2, "audit", "--backfill", "--yes"); err != nil { // 2: mail has lost two for good
 		return err
 	}
-	recovered := map[string]string{}
 	for _, r := range []struct {
 		name string
 		at   time.Time
 	}{{"etl", lost[0]}, {"etl", lost[1]}, {"etl", lost[2]}, {"mail", lost[2]}} {
-		run, err := d.run(r.name, r.at)
+		run, err := d.run(namespace, r.name, r.at)
 		if err != nil {
 			expectations = append(expectations, fmt.Errorf("%s was not recovered: %w", r.name, err))
 			continue
@@ -152,16 +160,14 @@ func (d *demo) play() error {
 	}
 	next := minute().Add(time.Minute)
 	d.note("waiting for the next live run at %s", next.Format(time.TimeOnly))
-	for _, name := range []string{"etl", "mail"} {
-		run, err := d.awaitRun(name, next)
-		if err != nil {
-			return err
-		}
-		delay := run.GetCreationTimestamp().Sub(next)
-		d.note("%s ran, %s after its time", name, delay)
+	err = d.awaitLive(next, func(delay time.Duration) {
+		d.note("it ran %s after its time", delay)
 		if delay > 5*time.Second {
-			expectations = append(expectations, fmt.Errorf("the next live run of %s came %s late", name, delay))
+			expectations = append(expectations, fmt.Errorf("the next live run came %s late", delay))
 		}
+	})
+	if err != nil {
+		return err
 	}
 	for name, uid := range recovered {
 		if err := d.awaitSuccess(name, uid); err != nil {
@@ -171,11 +177,15 @@ func (d *demo) play() error {
 	d.note("each recovered run was made once and succeeded: %d of them", len(recovered))
 
 	d.say("Call the roll again")
-	after, err := d.show(2, "audit")
+	after, err := d.show(2, "audit", "-A")
 	if err != nil {
 		return err
 	}
+	if err := controller.Stop(); err != nil {
+		expectations = append(expectations, fmt.Errorf("the add-on did not stop in order: %w", err))
+	}
 	return errors.Join(append(expectations,
+		after.expect("ledger", append(lost, next), "Backfilled", "Backfilled", "Backfilled", "OnTime"),
 		after.expect("etl", append(lost, next), "Backfilled", "Backfilled", "Backfilled", "OnTime"),
 		after.expect("mail", append(lost, next), "Expired", "Expired", "Backfilled", "OnTime"),
 		after.expect("cleanup", lost, "Skipped", "Skipped", "Skipped"),
@@ -202,19 +212,31 @@ func (d *demo) untilSecond(from, to int) error {
 	return d.until(now.Truncate(time.Minute).Add(time.Duration(max(from, now.Second())) * time.Second))
 }
 
-func (d *demo) run(cron string, at time.Time) (*unstructured.Unstructured, error) {
+func (d *demo) run(namespace, cron string, at time.Time) (*unstructured.Unstructured, error) {
 	name := fmt.Sprintf("%s-%d", cron, at.Unix())
 	return d.cluster.Dynamic().Resource(cluster.Workflows).Namespace(namespace).Get(d.ctx, name, metav1.GetOptions{})
 }
 
-func (d *demo) awaitRun(cron string, at time.Time) (run *unstructured.Unstructured, err error) {
+// live are the CronWorkflows that fire, by name and namespace.
+var live = map[string]string{"etl": namespace, "mail": namespace, "ledger": watched}
+
+// awaitLive waits for their live runs of a tick, and says how late each was.
+func (d *demo) awaitLive(at time.Time, late func(time.Duration)) error {
 	ctx, cancel := context.WithDeadline(d.ctx, at.Add(20*time.Second))
 	defer cancel()
-	err = cluster.Await(ctx, fmt.Sprintf("the run of %s at %s", cron, at.Format(time.TimeOnly)), func(context.Context) error {
-		run, err = d.run(cron, at)
-		return err
-	})
-	return run, err
+	for name, namespace := range live {
+		err := cluster.Await(ctx, fmt.Sprintf("the run of %s at %s", name, at.Format(time.TimeOnly)), func(context.Context) error {
+			run, err := d.run(namespace, name, at)
+			if err == nil {
+				late(run.GetCreationTimestamp().Sub(at))
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // awaitSuccess waits until the recovered run has succeeded, and holds that it is still the one that was made.
@@ -222,7 +244,7 @@ func (d *demo) awaitSuccess(name, uid string) error {
 	ctx, cancel := context.WithTimeout(d.ctx, 30*time.Second)
 	defer cancel()
 	return cluster.Await(ctx, "Workflow "+name+" to succeed", func(context.Context) error {
-		run, err := d.cluster.Dynamic().Resource(cluster.Workflows).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+		run, err := d.cluster.Dynamic().Resource(cluster.Workflows).Namespace(live[cronOf(name)]).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
@@ -235,6 +257,9 @@ func (d *demo) awaitSuccess(name, uid string) error {
 		return nil
 	})
 }
+
+// cronOf is the CronWorkflow after whose firing a Workflow is named.
+func cronOf(workflow string) string { return workflow[:strings.LastIndexByte(workflow, '-')] }
 
 // verdicts are an audit's, by CronWorkflow and time.
 type verdicts map[string]map[time.Time]string
@@ -256,7 +281,7 @@ func (d *demo) show(status int, args ...string) (verdicts, error) {
 			}
 		}
 	}
-	asJSON := d.command("audit", "-o", "json")
+	asJSON := d.command("audit", "-A", "-o", "json")
 	stdout, err := asJSON.Output()
 	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 2) {
 		return nil, fmt.Errorf("rollcall audit -o json: %w", err)
@@ -275,7 +300,7 @@ func (d *demo) show(status int, args ...string) (verdicts, error) {
 }
 
 func (d *demo) command(args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(d.ctx, d.rollcall, append(args, "-n", namespace)...)
+	cmd := exec.CommandContext(d.ctx, d.rollcall, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 20 * time.Second
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+d.cluster.Kubeconfig(cluster.Admin))

@@ -1,0 +1,195 @@
+package backfill
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"rollcall.dev/rollcall/auditor"
+)
+
+// pass looks, asks for admission, waits for it, and creates. It ends with a turn, or with the error of a request.
+func (w *work) pass(ctx context.Context, it *item) (turn, error) {
+	promised := false
+	act, release := ctx, func() {}
+	defer func() { release() }()
+	for {
+		look, err := w.look(act)
+		if apierrors.IsNotFound(err) {
+			return w.leaveRest(Left, Gone, fmt.Sprintf("The CronWorkflow is gone: %v", err)), nil
+		}
+		if err != nil {
+			return turn{}, err
+		}
+		// Nothing is created while the status owes something to a run that exists.
+		wrote, hold, err := w.repair(act, look)
+		switch {
+		case err != nil:
+			return turn{}, err
+		case wrote:
+			continue
+		case hold.Decision == Wait:
+			if t, over, err := w.wait(ctx, it, hold); over || err != nil {
+				return t, err
+			}
+			continue
+		}
+		run, found, err := w.find(act, look, it)
+		if err != nil {
+			return turn{}, err
+		}
+		if found {
+			return w.found(act, look, it, run), nil
+		}
+		now := w.Now()
+		if !it.sent.IsZero() {
+			if why := mayBeGone(look, it.sent, now); why != "" {
+				return w.finish(it, Uncertain, NotSettled, fmt.Sprintf("The answer to the create was lost, and no run is found; it is not created again, since it may have run: %s.", why)), nil
+			}
+		}
+		if t, ran := w.ranMeanwhile(look, it, now); ran {
+			return t, nil
+		}
+		switch a := Admit(look, w.key, it.at, w.Policy, now); a.Decision {
+		case Refuse:
+			return w.refused(it, a), nil
+		case Wait:
+			if t, over, err := w.wait(ctx, it, a); over || err != nil {
+				return t, err
+			}
+			continue
+		}
+		if !it.placed {
+			it.placed = true
+			p, ok := w.spread.take(w.key.Namespace, w.placePatience(it))
+			if !ok {
+				return w.putOff(pending{now.Add(p.delay), Requeued, "", fmt.Sprintf("Creates are spread over time, and %s would be its turn.", stamp(now.Add(p.delay)))}), nil
+			}
+			if p.delay > 0 {
+				if err := sleep(ctx, p.delay); err != nil {
+					w.spread.release(p)
+					return turn{}, err
+				}
+				continue
+			}
+		}
+		w.begin(it)
+		if told, err := w.intend(ctx, it); told || err != nil {
+			if err != nil {
+				return turn{}, err
+			}
+			continue
+		}
+		if needsIntent(look, it.at) {
+			if promised {
+				return turn{}, errOverwritten
+			}
+			// From here on an interruption waits for the run.
+			promised = true
+			act, release = w.pair(ctx)
+			if err := w.change(act, look, Change{Intend: it.at, LastScheduledTime: it.at}); err != nil {
+				return turn{}, err
+			}
+			continue
+		}
+		if err := ctx.Err(); err != nil && !promised {
+			return turn{}, err
+		}
+		return w.create(ctx, look, it)
+	}
+}
+
+// ranMeanwhile ends an item whose run is not there but may have come and gone since the audit: Argo, back again, starts the newest
+// lost firing itself, and its history limits may delete that run while others are recovered.
+func (w *work) ranMeanwhile(look Look, it *item, now time.Time) (t turn, ran bool) {
+	if run, ok := w.sighted[it.at]; ok {
+		it.result.UID, it.result.CreatedAt, it.result.MadeBy = run.UID, run.CreatedAt, madeBy(run)
+		return w.finish(it, AlreadyThere, "", "Its run was seen during this recovery and has been deleted since."), true
+	}
+	last := ranByStatus(look.CronWorkflow.Status)
+	passed := !last.Before(it.at) && w.plan.LastScheduledTime.Before(it.at)
+	if !passed || slices.ContainsFunc(w.watched, last.Equal) {
+		return turn{}, false
+	}
+	why := mayBeGone(look, w.plan.MadeAt, now)
+	if why == "" {
+		return turn{}, false
+	}
+	return w.finish(it, Uncertain, NotSettled, fmt.Sprintf("Argo has gone past it since the audit, to %s, and may have run it; it is not created, since %s.", stamp(last), why)), true
+}
+
+// needsIntent: under Replace, Argo would terminate a run for which lastScheduledTime has not been moved, so the time moves
+// first. Detached runs too: Argo's look at an outstanding firing ends whatever is active.
+func needsIntent(look Look, at time.Time) bool {
+	spec, _ := presentSpec(look.CronWorkflow)
+	return spec.Policy == auditor.Replace && at.After(look.CronWorkflow.Status.LastScheduledTime)
+}
+
+func (w *work) refused(it *item, a Admission) turn {
+	outcome := Left
+	switch {
+	case !it.sent.IsZero():
+		return w.finish(it, Uncertain, NotSettled, "A create may have been carried out, and it is not sent again: "+a.Why)
+	case a.Reason == auditor.StatusOnly && it.step.Attempts > 0:
+		// Rollcall writes the time of a run only when that exists: an earlier attempt, or Argo, has made it.
+		return w.finish(it, AlreadyThere, "", a.Why)
+	case it.result.Attempts > 0:
+		outcome = GaveUp
+	}
+	return w.finish(it, outcome, a.Reason, a.Why)
+}
+
+// look reads the CronWorkflow and notices the runs that this plan may have made.
+func (w *work) look(ctx context.Context) (Look, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.Timing.Call)
+	defer cancel()
+	look, err := w.Submitter.Look(ctx, w.key)
+	if err != nil {
+		return Look{}, &failure{requestLook, err}
+	}
+	w.notice(look)
+	return look, nil
+}
+
+// find says whether a Workflow of the firing's name exists, whoever's it is.
+func (w *work) find(ctx context.Context, look Look, it *item) (auditor.Run, bool, error) {
+	if run, ok := runOf(look, w.key, it.at); ok {
+		return run, true, nil
+	}
+	return w.findByName(ctx, it)
+}
+
+func (w *work) findByName(ctx context.Context, it *item) (auditor.Run, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.Timing.Call)
+	defer cancel()
+	run, found, err := w.Submitter.Find(ctx, w.key.Namespace, it.result.Workflow)
+	if err != nil {
+		return auditor.Run{}, false, &failure{requestFind, err}
+	}
+	return run, found, nil
+}
+
+// found ends an item whose name exists. Its status write minds the quiet zone: no create of ours waits for it.
+func (w *work) found(ctx context.Context, look Look, it *item, run auditor.Run) turn {
+	if !owns(w.key, run) {
+		return w.taken(it, run)
+	}
+	w.watch(it.at)
+	w.see(it.at)
+	if _, _, err := w.repair(ctx, look); err != nil {
+		w.failed(it, err)
+		it.log.Warn("the status is not written yet", "error", err)
+	}
+	return w.exists(it, run)
+}
+
+func (w *work) taken(it *item, run auditor.Run) turn {
+	owner := "nobody"
+	if run.Owner != "" {
+		owner = "UID " + run.Owner
+	}
+	return w.finish(it, GaveUp, auditor.NameTaken, fmt.Sprintf("Workflow %s exists, but it is owned by %s and not by this CronWorkflow: delete or rename it.", run.Name, owner))
+}

@@ -1,0 +1,70 @@
+package operator
+
+import (
+	"cmp"
+	"time"
+
+	"rollcall.dev/rollcall/auditor"
+)
+
+// handler carries what is seen of the cluster to the roll.
+type handler struct{ *roll }
+
+func (h handler) CronWorkflow(cw auditor.CronWorkflow) {
+	h.tell(func() { h.seeCronWorkflow(cw) })
+}
+
+func (h handler) CronWorkflowGone(key auditor.Key) {
+	h.tell(func() { h.loseCronWorkflow(key) })
+}
+
+func (h handler) Run(namespace string, run auditor.Run) {
+	h.tell(func() { h.seeRun(namespace, run) })
+}
+
+func (h handler) RunGone(namespace string, run auditor.Run) {
+	h.tell(func() { h.loseRun(namespace, run) })
+}
+
+func (h handler) Synced() {
+	h.tell(func() {
+		h.watcher.Begin(h.now())
+		close(h.synced)
+		h.Log.Info("everything has been read", "cronworkflows", len(h.crons))
+	})
+}
+
+// Gap: an observation is only told of when it has been taken in, so that the Watcher hears of the gap before it hears of what
+// was found afterwards.
+func (h handler) Gap(since time.Time) {
+	h.tell(func() {
+		h.Log.Warn("what came and went unseen is not known", "from", since)
+		h.watcher.Gap(since, h.now())
+	})
+}
+
+func (h handler) Blind(namespaces []string) {
+	h.tell(func() {
+		h.blind.Store(len(namespaces) > 0)
+		if len(namespaces) > 0 {
+			h.Log.Warn("a watch broke off: nothing is judged there until it is resumed", "namespaces", spoken(namespaces))
+		} else {
+			h.Log.Info("all watches work")
+		}
+		h.watcher.Blind(namespaces, h.now())
+	})
+}
+
+func (h handler) Controller(c auditor.Controller) {
+	h.tell(func() { h.watcher.SeeController(h.Scope.InstanceID, c, h.now()) })
+}
+
+func (h handler) Note(sentence string) { h.Log.Warn(sentence) }
+
+func spoken(namespaces []string) []string {
+	var said []string
+	for _, namespace := range namespaces {
+		said = append(said, cmp.Or(namespace, "all"))
+	}
+	return said
+}

@@ -1,0 +1,124 @@
+package operator
+
+import (
+	"context"
+	"reflect"
+	"time"
+
+	"rollcall.dev/rollcall/auditor"
+)
+
+// question is what a last look is to find out about one CronWorkflow: whether there are runs of firings that seem lost.
+type question struct {
+	cron   *cron
+	absent []auditor.Finding
+}
+
+// askForLost has the names of what seems lost read from the API server, all those of a namespace at once.
+func (r *roll) askForLost(judged []auditor.Judgement) {
+	asked := map[string][]question{}
+	for _, j := range judged {
+		c := r.crons[j.Key]
+		if len(j.Confirm) == 0 || c == nil || c.looking {
+			continue
+		}
+		c.looking = true
+		asked[j.Key.Namespace] = append(asked[j.Key.Namespace], question{c, j.Confirm})
+	}
+	for namespace, questions := range asked {
+		term := r.term
+		term.tasks.Go(func() { r.lastLook(term.ctx, namespace, questions) })
+	}
+}
+
+// lastLook reads and has the roll hear the answers. Where the API server does not answer, the Watcher will ask again.
+func (r *roll) lastLook(ctx context.Context, namespace string, questions []question) {
+	var runs []auditor.Run
+	var crons []auditor.CronWorkflow
+	var err error
+	select {
+	case r.looks <- struct{}{}:
+		runs, crons, err = r.readLost(ctx, namespace, questions)
+		<-r.looks
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	}
+	r.ask(func() {
+		for _, q := range questions {
+			q.cron.looking = false
+		}
+		if err != nil {
+			if ctx.Err() == nil {
+				r.Log.Warn("last look failed, to be tried again", "namespace", namespace, "cronworkflows", len(questions), "error", err)
+			}
+			return
+		}
+		now := r.now()
+		for _, run := range runs {
+			r.seeRun(namespace, run)
+		}
+		for _, q := range questions {
+			for _, cw := range crons {
+				if cw.Name == q.cron.key.Name {
+					r.answer(q, cw, runs, now)
+				}
+			}
+		}
+	})
+}
+
+func (r *roll) readLost(ctx context.Context, namespace string, questions []question) ([]auditor.Run, []auditor.CronWorkflow, error) {
+	var names, workflows []string
+	for _, q := range questions {
+		names = append(names, q.cron.key.Name)
+		for _, f := range q.absent {
+			workflows = append(workflows, f.Workflow)
+		}
+	}
+	runs, err := r.Cluster.LastLook(ctx, namespace, workflows)
+	if err != nil {
+		return nil, nil, err
+	}
+	crons, err := r.Cluster.Present(ctx, namespace, names)
+	return runs, crons, err
+}
+
+// answer confirms what does not exist. Where the CronWorkflow itself is not what it is here, the watch is given the time to tell,
+// which it does in order; what it does not tell in that time is taken from the look.
+func (r *roll) answer(q question, live auditor.CronWorkflow, runs []auditor.Run, now time.Time) {
+	c := q.cron
+	if r.crons[c.key] != c || live.UID != c.cw.UID {
+		return
+	}
+	if !alike(live, c.cw) {
+		if c.doubted = !c.doubted; c.doubted {
+			return
+		}
+		live.Retention, live.Served = c.cw.Retention, c.cw.Served
+		r.seeCronWorkflow(live)
+	}
+	c.doubted = false
+	found := map[string]bool{}
+	for _, run := range runs {
+		found[run.Name] = true
+	}
+	var absent []time.Time
+	for _, f := range q.absent {
+		if !found[f.Workflow] {
+			absent = append(absent, f.ScheduledTime)
+		}
+	}
+	r.watcher.Confirm(c.key, absent, now)
+}
+
+// alike says whether two looks at a CronWorkflow show the same spec and status.
+func alike(a, b auditor.CronWorkflow) bool {
+	return reflect.DeepEqual(presentSpec(a), presentSpec(b)) && reflect.DeepEqual(a.Status, b.Status)
+}
+
+func presentSpec(cw auditor.CronWorkflow) auditor.Spec {
+	if n := len(cw.Epochs); n > 0 {
+		return cw.Epochs[n-1].Spec
+	}
+	return auditor.Spec{}
+}

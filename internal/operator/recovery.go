@@ -1,0 +1,448 @@
+package operator
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"rollcall.dev/rollcall/auditor"
+	"rollcall.dev/rollcall/backfill"
+	"rollcall.dev/rollcall/internal/record"
+)
+
+// recovery is how the recovery of one CronWorkflow stands.
+type recovery struct {
+	// open are its firings that are Missed; outstanding says that there are these, or others whose verdict is not final.
+	open        []auditor.Finding
+	outstanding bool
+	// lost counts verdicts that have to be on record before anything is done about them, saved up to which of them are.
+	lost, saved int
+	// due is when to look after it; zero for never. hold says that nothing that is seen makes it earlier, but for an edit.
+	due  time.Time
+	hold bool
+	// cancel ends what is under way; nil when nothing is. stirred says that something was seen meanwhile.
+	cancel  context.CancelFunc
+	stirred bool
+	// failures counts records that could not be written in a row, repairs the status writes owed in a row, polls the times that
+	// there was no room in a row.
+	failures, repairs, polls int
+	// touched is when the schedule was last made to register anew.
+	touched time.Time
+}
+
+const (
+	// settle is how long to wait for more after something was seen.
+	settle = 200 * time.Millisecond
+	// poll is how far ahead the next look of a recovery is, at the most, that waits for what may happen at any time. The watch
+	// tells of that too, so after each such look the next one is twice as far, up to maxPoll.
+	poll    = 6 * time.Second
+	maxPoll = time.Minute
+	// touchEvery is how often the schedule of a CronWorkflow is made to register anew at the most.
+	touchEvery = 10 * time.Minute
+)
+
+func (c *cron) id() backfill.Key {
+	return backfill.Key{Namespace: c.key.Namespace, Name: c.key.Name, UID: c.cw.UID}
+}
+
+// owes says that Rollcall made a run that the status does not show: until it does, Argo may not fire the schedule again.
+func (c *cron) owes() bool { return c.backfilled.After(c.cw.Status.LastScheduledTime) }
+
+// concerns says whether there is anything to look after.
+func (c *cron) concerns() bool {
+	return len(c.open) > 0 || c.lost > c.saved || c.owes() || c.stuck != "" && !c.outstanding
+}
+
+// stir looks after a recovery soon, since something was seen that may make room for it.
+func (r *roll) stir(c *cron, now time.Time) {
+	switch {
+	case r.term == nil || !c.concerns():
+	case c.cancel != nil:
+		c.stirred = true
+	case !c.hold:
+		r.schedule(c, now.Add(settle))
+	}
+}
+
+// attend looks after a recovery soon, whatever it was waiting for.
+func (r *roll) attend(c *cron, now time.Time) {
+	c.hold, c.polls = false, 0
+	r.stir(c, now)
+}
+
+// schedule looks after a recovery at some time, or earlier if that is so already.
+func (r *roll) schedule(c *cron, at time.Time) {
+	if r.term == nil || !c.due.IsZero() && !at.Before(c.due) {
+		return
+	}
+	c.due = at
+	r.due[c.key] = c
+	if r.next.IsZero() || at.Before(r.next) {
+		r.next = at
+	}
+}
+
+// abandon ends what is under way for a CronWorkflow, and plans nothing.
+func (r *roll) abandon(c *cron) {
+	if c.cancel != nil {
+		c.cancel()
+	}
+	delete(r.due, c.key)
+	c.recovery = recovery{cancel: c.cancel}
+}
+
+// recover begins the recoveries that are due, as far as there are places.
+func (r *roll) recover(now time.Time) {
+	if r.next.IsZero() || now.Before(r.next) {
+		return
+	}
+	var ready []*cron
+	r.next = time.Time{}
+	for _, c := range r.due {
+		switch {
+		case !c.due.After(now):
+			ready = append(ready, c)
+		case r.next.IsZero() || c.due.Before(r.next):
+			r.next = c.due
+		}
+	}
+	slices.SortFunc(ready, func(a, b *cron) int { return cmp.Or(a.due.Compare(b.due), a.key.Compare(b.key)) })
+	for _, c := range ready[:min(len(ready), max(r.Timing.Recoveries-r.busy, 0))] {
+		delete(r.due, c.key)
+		c.due, c.hold, c.stirred = time.Time{}, false, false
+		r.begin(c, now)
+	}
+}
+
+// job is what is to be done for one CronWorkflow, outside of the roll's goroutine.
+type job struct {
+	id    backfill.Key
+	key   auditor.Key
+	state auditor.State
+	// lost is up to which loss the state has what is to be recorded; save says that some is not on record yet.
+	lost int
+	save bool
+	plan backfill.Plan
+	// rehearse: only find out what a recovery would do.
+	rehearse bool
+	// touch says why the schedule is to be made to register anew; empty when it is not.
+	touch string
+}
+
+// outcome is what became of a job.
+type outcome struct {
+	// saving is why the record could not be written; nothing was done then.
+	saving error
+	report backfill.Report
+	// again is when a touch that had to wait may be made; touching is why it failed.
+	again    time.Time
+	touching error
+}
+
+// begin does what there is to do for a CronWorkflow.
+func (r *roll) begin(c *cron, now time.Time) {
+	state, ok := r.watcher.State(c.key)
+	in, also := r.watcher.Input(c.key)
+	if !ok || !also {
+		return
+	}
+	j := job{id: c.id(), key: c.key, state: state, lost: c.lost, save: c.lost > c.saved}
+	mode := cmp.Or(in.CronWorkflow.Settings.Backfill, r.Backfill)
+	j.rehearse = mode == auditor.BackfillDryRun
+	if mode != auditor.BackfillOff {
+		j.plan = backfill.NewPlan(in.CronWorkflow, findings(state), r.policy(), now).Attempted(state.Record.Recoveries)
+	}
+	if mode == auditor.BackfillOn && c.stuck != "" && len(state.Open)+len(state.Unsettled) == 0 && !c.owes() && !now.Before(c.touched.Add(touchEvery)) {
+		j.touch = c.stuck
+		c.touched = now
+	}
+	if !j.rehearse {
+		r.giveUp(c, j.plan, now)
+	}
+	if !j.save && !j.works() && j.touch == "" {
+		if c.concerns() {
+			r.schedule(c, now.Add(maxPoll)) // what keeps it may have passed by then
+		}
+		return
+	}
+	ctx, cancel := context.WithCancel(r.term.ctx)
+	c.cancel = cancel
+	r.busy++
+	r.term.tasks.Go(func() {
+		defer cancel()
+		done := r.carryOut(ctx, j)
+		r.ask(func() { r.concluded(c, j, done) })
+	})
+}
+
+// works says whether carrying out the plan is more than reading it.
+func (j job) works() bool { return len(j.plan.ToRecover()) > 0 || !j.rehearse && j.plan.OwesStatus() }
+
+// findings are what a plan is made from: what is missed, and what Rollcall has run, which the status may not show yet.
+func findings(state auditor.State) []auditor.Finding {
+	found := slices.Clone(state.Open)
+	for _, t := range backfilled(state) {
+		found = append(found, auditor.Finding{ScheduledTime: t, Verdict: auditor.Backfilled})
+	}
+	return found
+}
+
+// backfilled are the firings that Rollcall has run, also those whose runs are gone, ascending.
+func backfilled(state auditor.State) (times []time.Time) {
+	for _, run := range state.Record.Runs {
+		if run.Verdict == auditor.Backfilled {
+			times = append(times, run.ScheduledTime)
+		}
+	}
+	return times
+}
+
+// giveUp notes the firings that a plan leaves for good.
+func (r *roll) giveUp(c *cron, plan backfill.Plan, now time.Time) {
+	for _, s := range plan.Steps {
+		if !s.Recover && s.Reason == auditor.TooManyMissed {
+			r.watcher.NoteRecovery(c.key, auditor.Recovery{ScheduledTime: s.Finding.ScheduledTime, Attempts: s.Attempts, LastError: s.Why, Ended: s.Reason}, now)
+		}
+	}
+}
+
+// carryOut does a job. It is called outside of the roll's goroutine.
+func (o *Operator) carryOut(ctx context.Context, j job) (done outcome) {
+	if j.save {
+		if done.saving = o.Records.Save(ctx, j.key, j.state, true); done.saving != nil {
+			return done
+		}
+	}
+	switch {
+	case j.works() && j.rehearse:
+		done.report = o.rehearser.Run(ctx, j.plan)
+	case j.works():
+		done.report = o.executor.Run(ctx, j.plan)
+	case j.touch != "":
+		touched, hold, err := o.executor.Touch(ctx, j.id, j.touch)
+		done.again, done.touching = hold.Until, err
+		if touched {
+			o.Log.Info("touched the CronWorkflow, so that Argo registers its schedule again", "cronworkflow", j.key.String(), "why", j.touch)
+		}
+	}
+	return done
+}
+
+// concluded takes in what became of a job, and says when to look after the CronWorkflow again.
+func (r *roll) concluded(c *cron, j job, done outcome) {
+	r.busy--
+	c.cancel = nil
+	now := r.now()
+	if len(r.due) > 0 {
+		r.next = now // there is a place for the next
+	}
+	if r.crons[c.key] != c || c.cw.UID != j.id.UID {
+		return
+	}
+	stirred := c.stirred
+	if r.unsaved(c, done.saving, now) {
+		return
+	}
+	c.saved = max(c.saved, j.lost)
+	for _, result := range done.report.Results {
+		if errors.Is(result.LastError, record.ErrSuperseded) {
+			r.reread(c)
+			return
+		}
+	}
+	again := done.again
+	if done.touching != nil {
+		r.Log.Warn("the schedule could not be made to register anew", "cronworkflow", c.key.String(), "error", done.touching)
+		c.touched = time.Time{}
+		again = now.Add(r.Timing.RetryMax)
+	}
+	if j.works() {
+		again = r.take(c, j, done.report, now)
+	}
+	switch {
+	case !again.IsZero():
+		r.schedule(c, again)
+	case c.concerns():
+		r.schedule(c, now.Add(maxPoll)) // what keeps it may have passed by then
+	}
+	if stirred {
+		r.stir(c, now)
+	}
+	r.show(c)
+}
+
+// unsaved says whether nothing was done since the record could not be written.
+func (r *roll) unsaved(c *cron, err error, now time.Time) bool {
+	switch {
+	case err == nil:
+		c.failures, c.unwritten = 0, ""
+		return false
+	case errors.Is(err, record.ErrSuperseded):
+		r.reread(c)
+		return true
+	case errors.Is(err, context.Canceled):
+		return true
+	}
+	if c.unwritten != err.Error() {
+		c.unwritten = err.Error()
+		r.Log.Error("the record cannot be written: nothing is recovered before it is", "cronworkflow", c.key.String(), "error", err)
+	}
+	r.schedule(c, now.Add(r.doubled(c.failures)))
+	c.hold = true
+	c.failures++
+	return true
+}
+
+// take takes in what became of a plan, and says when it is worth making another; zero when nothing tells.
+func (r *roll) take(c *cron, j job, report backfill.Report, now time.Time) (again time.Time) {
+	again = report.Again
+	progress, blocked := false, ""
+	for _, result := range report.Results {
+		if j.rehearse {
+			r.tellRehearsal(c, result)
+			continue
+		}
+		progress = progress || result.Outcome == backfill.Created
+		if result.Outcome == backfill.Blocked && blocked == "" {
+			blocked = firstOf(result.Why)
+			r.tellBlocked(c, result)
+		}
+	}
+	if j.rehearse {
+		return now.Add(maxPoll)
+	}
+	c.blocked = blocked
+	switch {
+	case progress:
+		c.polls = 0
+	case !again.IsZero() && again.Before(now.Add(poll)):
+		// Room, or a live firing: the watch tells of both.
+		delay := min(poll<<min(c.polls, 10), maxPoll) / 2
+		again = later(again, now.Add(delay+rand.N(delay)))
+		c.polls++
+	case !again.IsZero():
+		c.hold = failing(report)
+	}
+	if report.StatusError != nil {
+		r.Log.Warn("the CronWorkflow's status is still to be repaired", "cronworkflow", c.key.String(), "error", report.StatusError)
+	}
+	if report.StatusError != nil || c.owes() {
+		// The watch may be a moment behind; somebody who puts the old time back again and again is not to be fought.
+		again = earlier(again, now.Add(r.doubled(c.repairs+1)))
+		c.hold = true
+		c.repairs++
+	} else {
+		c.repairs = 0
+	}
+	return again
+}
+
+// failing says whether a plan is to be made again because of errors, not for want of room.
+func failing(report backfill.Report) bool {
+	return slices.ContainsFunc(report.Results, func(r backfill.Result) bool {
+		return r.Outcome == backfill.Blocked || r.Outcome == backfill.Requeued && r.LastError != nil
+	})
+}
+
+// noteResult notes what became of the recovery of one firing where its run will not tell.
+func (r *roll) noteResult(c *cron, result backfill.Result, now time.Time) {
+	noted := auditor.Recovery{ScheduledTime: result.Finding.ScheduledTime, Attempts: result.Attempts, LastError: firstOf(result.Why)}
+	if result.LastError != nil {
+		noted.LastError = result.LastError.Error()
+	}
+	switch result.Outcome {
+	case backfill.Requeued, backfill.Blocked, backfill.Interrupted:
+		if result.Attempts == 0 {
+			return
+		}
+	case backfill.GaveUp, backfill.Uncertain:
+		noted.Ended = ended(result)
+	default:
+		return
+	}
+	r.watcher.NoteRecovery(c.key, noted, now)
+}
+
+// ended is the reason for which a recovery is given up; empty where what stands against it may pass: a suspended CronWorkflow is
+// resumed, an edited schedule edited back.
+func ended(result backfill.Result) auditor.Reason {
+	switch {
+	case result.Outcome == backfill.Uncertain:
+		return auditor.Permanent
+	case slices.Contains([]auditor.Reason{auditor.Permanent, auditor.NameTaken, auditor.DeadlinePassed}, result.Reason):
+		return result.Reason
+	}
+	return ""
+}
+
+// reread reads the record of a CronWorkflow again, after another Rollcall has written to it, and goes on from there.
+func (r *roll) reread(c *cron) {
+	if c.cancel != nil || r.term == nil {
+		return
+	}
+	r.Log.Warn("another Rollcall has written to the record, reading it again", "cronworkflow", c.key.String())
+	ctx, cancel := context.WithCancel(r.term.ctx)
+	c.cancel = cancel
+	r.term.tasks.Go(func() {
+		defer cancel()
+		var state auditor.State
+		var ok bool
+		var err error
+		for failed := 0; ; failed++ {
+			if state, ok, err = r.Records.Reload(ctx, c.key); err == nil || ctx.Err() != nil {
+				break
+			}
+			wait(ctx, r.doubled(failed))
+		}
+		r.ask(func() {
+			c.cancel = nil
+			if ctx.Err() != nil || r.crons[c.key] != c || r.term == nil {
+				return
+			}
+			now := r.now()
+			r.watcher.LoseCronWorkflow(c.key, now)
+			if ok {
+				r.watcher.Resume(c.key, state)
+			}
+			r.watcher.SeeCronWorkflow(c.cw, now)
+			if state, ok := r.watcher.State(c.key); ok {
+				r.know(c, state, now)
+			}
+			r.attend(c, now)
+		})
+	})
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// earlier is the earlier of two times, of which one that is zero does not count.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+func firstOf(sentences []string) string {
+	if len(sentences) == 0 {
+		return ""
+	}
+	return sentences[0]
+}

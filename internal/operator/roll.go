@@ -1,0 +1,200 @@
+package operator
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"time"
+
+	"rollcall.dev/rollcall/auditor"
+	"rollcall.dev/rollcall/internal/metrics"
+)
+
+// roll is what is kept by CronWorkflow. All of it belongs to one goroutine, that of serve.
+type roll struct {
+	*Operator
+	watcher *auditor.Watcher
+	crons   map[auditor.Key]*cron
+	owners  map[string]*cron // by UID
+	// term is that of this process as leader; nil while it is not.
+	term *term
+	// due are those whose recovery is to be looked after at some time, next the earliest of these times.
+	due  map[auditor.Key]*cron
+	next time.Time
+	// clockOff says that it was told that the clocks differ.
+	clockOff bool
+	// busy is how many recoveries are under way.
+	busy int
+}
+
+// cron is what is kept of one CronWorkflow beside what the Watcher keeps.
+type cron struct {
+	key auditor.Key
+	cw  auditor.CronWorkflow
+	// backfilled is the newest firing that Rollcall has run.
+	backfilled time.Time
+	gauges     metrics.Gauges
+	recovery
+	told
+	// looking says that a last look is under way; doubted that the one before found the CronWorkflow other than it is here.
+	looking, doubted bool
+}
+
+func newRoll(o *Operator) *roll {
+	return &roll{Operator: o, watcher: auditor.NewWatcher(o.Judging), crons: map[auditor.Key]*cron{}, owners: map[string]*cron{}, due: map[auditor.Key]*cron{}}
+}
+
+// maxClockOffset is how far the clocks may differ before it is said.
+const maxClockOffset = 5 * time.Second
+
+// most is how many observations are taken in before it is looked at what they come to.
+const most = 200
+
+// serve is the goroutine of the roll.
+func (r *roll) serve(ctx context.Context) {
+	defer close(r.ended)
+	heartbeat := time.NewTicker(r.Timing.Heartbeat)
+	defer heartbeat.Stop()
+	alarm := time.NewTimer(0)
+	defer alarm.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case f := <-r.do:
+			f()
+			r.more()
+		case <-heartbeat.C:
+			r.beat()
+		case <-alarm.C:
+		}
+		alarm.Stop()
+		if wake, ok := r.turn(); ok {
+			alarm.Reset(max(wake.Sub(r.now()), time.Millisecond))
+		}
+	}
+}
+
+// more does what else there is to do already.
+func (r *roll) more() {
+	for range most {
+		select {
+		case f := <-r.do:
+			f()
+		default:
+			return
+		}
+	}
+}
+
+// turn judges what is due and looks after recoveries. It says when the next turn is due, unless something happens before.
+func (r *roll) turn() (wake time.Time, ok bool) {
+	if r.term == nil {
+		return time.Time{}, false
+	}
+	now := r.now()
+	r.heed(r.watcher.Judge(now), now)
+	r.recover(now)
+	wake, ok = r.watcher.Wake()
+	if !r.next.IsZero() && (!ok || r.next.Before(wake)) {
+		wake, ok = r.next, true
+	}
+	return wake, ok
+}
+
+// beat says that the roll is being called, and lets alerts end that are old.
+func (r *roll) beat() {
+	r.Metrics.ClockOffset(r.Cluster.ClockOffset())
+	r.sayClock()
+	if r.term == nil {
+		return
+	}
+	now := r.now()
+	if !r.blind.Load() {
+		r.Metrics.Audited(now)
+	}
+	for _, c := range r.crons {
+		if c.alerting {
+			r.alert(c, now)
+		}
+	}
+}
+
+// sayClock says when the API server's clock and that of this machine begin, or cease, to differ by more than is usual.
+func (r *roll) sayClock() {
+	offset := r.Cluster.ClockOffset()
+	off := offset.Abs() > maxClockOffset
+	if off != r.clockOff {
+		r.clockOff = off
+		r.Log.Warn("the API server's clock, by which firings are judged, differs from this machine's", "offset", offset.Round(time.Millisecond).String(), "too_much", off)
+	}
+}
+
+func (r *roll) seeCronWorkflow(cw auditor.CronWorkflow) {
+	now := r.now()
+	key := auditor.Key{Namespace: cw.Namespace, Name: cw.Name}
+	c := r.crons[key]
+	if c != nil && c.cw.UID != cw.UID {
+		r.loseCronWorkflow(key)
+		c = nil
+	}
+	if c == nil {
+		c = &cron{key: key}
+		r.crons[key], r.owners[cw.UID] = c, c
+	}
+	before := c.cw
+	c.cw = cw
+	r.watcher.SeeCronWorkflow(cw, now)
+	if r.term == nil {
+		return
+	}
+	switch {
+	case before.UID == "":
+		r.expect(c)
+	case before.Settings != cw.Settings || !slices.EqualFunc(before.Epochs, cw.Epochs, sameEpoch):
+		r.tellSettings(c, before.Settings)
+		r.attend(c, now) // somebody acted
+	default:
+		r.stir(c, now)
+	}
+}
+
+func sameEpoch(a, b auditor.Epoch) bool {
+	return a.From.Equal(b.From) && reflect.DeepEqual(a.Spec, b.Spec)
+}
+
+func (r *roll) loseCronWorkflow(key auditor.Key) {
+	r.watcher.LoseCronWorkflow(key, r.now())
+	c := r.crons[key]
+	if c == nil {
+		return
+	}
+	r.abandon(c)
+	delete(r.crons, key)
+	delete(r.owners, c.cw.UID)
+	r.Metrics.Forget(key)
+	r.executor.Forget(c.id())
+	r.Records.Forget(key)
+	if r.Alerts != nil {
+		r.Alerts.Forget(key)
+	}
+}
+
+func (r *roll) seeRun(namespace string, run auditor.Run) {
+	now := r.now()
+	r.watcher.SeeRun(namespace, run, now)
+	if c := r.owners[run.Owner]; c != nil {
+		if t, ok := auditor.ScheduledTimeOf(c.key.Name, run.Name); ok && run.BackfilledBy != "" && t.After(c.backfilled) {
+			c.backfilled = t
+		}
+		r.stir(c, now)
+	}
+}
+
+func (r *roll) loseRun(namespace string, run auditor.Run) {
+	now := r.now()
+	r.watcher.LoseRun(namespace, run, now)
+	if c := r.owners[run.Owner]; c != nil {
+		r.stir(c, now)
+	}
+}
