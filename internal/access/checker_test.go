@@ -115,7 +115,7 @@ func TestAllThatTheControllerDoesIsAskedFor(t *testing.T) {
 		"update argoproj.io cronworkflows finalizers in", "get argoproj.io workflowtemplates in", "get argoproj.io clusterworkflowtemplates in",
 		"get configmaps workflow-controller-configmap in argo", "get coordination.k8s.io leases workflow-controller in argo",
 		"get rollcall.dev cronaudits in", "list rollcall.dev cronaudits in", "create rollcall.dev cronaudits in", "delete rollcall.dev cronaudits in",
-		"update rollcall.dev cronaudits status in", "create events.k8s.io events in", "patch events.k8s.io events in",
+		"update rollcall.dev cronaudits status in", "create events in", "patch events in",
 		"get coordination.k8s.io leases rollcall in rollcall", "create coordination.k8s.io leases in rollcall", "update coordination.k8s.io leases rollcall in rollcall",
 	}
 	without := func(parts ...string) []string {

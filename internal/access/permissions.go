@@ -51,7 +51,6 @@ const (
 	argoGroup     = "argoproj.io"
 	rollcallGroup = "rollcall.dev"
 	leaseGroup    = "coordination.k8s.io"
-	eventGroup    = "events.k8s.io"
 )
 
 // Permissions are all that the controller asks of the API server for, beside its version.
@@ -88,8 +87,8 @@ func Permissions() []Permission {
 		{Verb: "create", Group: rollcallGroup, Resource: "cronaudits", For: "begin a record", Without: noRecord},
 		{Verb: "delete", Group: rollcallGroup, Resource: "cronaudits", For: "begin the record anew of a CronWorkflow that was deleted and made again", Without: "The record of such a CronWorkflow is not written, and nothing is recovered for it, until its old record is gone."},
 		{Verb: "update", Group: rollcallGroup, Resource: "cronaudits", Subresource: "status", For: "write the record", Without: noRecord},
-		{Verb: "create", Group: eventGroup, Resource: "events", For: "tell of firings in Events", Without: "There are no Events on CronWorkflows."},
-		{Verb: "patch", Group: eventGroup, Resource: "events", For: "count Events that repeat", Without: "Events that repeat are not counted."},
+		{Verb: "create", Resource: "events", For: "tell of firings in Events", Without: "There are no Events on CronWorkflows."},
+		{Verb: "patch", Resource: "events", For: "carry Events on", Without: "What goes on for a while has one Event for its beginning only."},
 		{Verb: "get", Group: leaseGroup, Resource: "leases", Where: Election, Name: ElectionLease, For: "elect a leader", Without: noLeader},
 		// Which name an object gets is not known to the API server when it decides on a create.
 		{Verb: "create", Group: leaseGroup, Resource: "leases", Where: Election, For: "elect a leader", Without: "No replica leads until the Lease exists, so nothing is judged or recovered."},

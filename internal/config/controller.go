@@ -166,12 +166,12 @@ func (s *settings) name(setting, value, of string, check func(string) []string) 
 
 func (s *settings) address(name string) string {
 	value := s.text(name)
-	if value == "" {
+	if value == "" || value == "0" {
 		return ""
 	}
 	_, port, err := net.SplitHostPort(value)
 	if n, wrong := strconv.Atoi(port); err != nil || wrong != nil || n < 0 || n > 65535 {
-		s.wrong(name, `%q is not an address such as :8080 or 127.0.0.1:8080, with a port up to 65535, nor "" for none`, value)
+		s.wrong(name, `%q is not an address such as :8080 or 127.0.0.1:8080, with a port up to 65535, nor 0 for none`, value)
 	}
 	return value
 }

@@ -67,7 +67,7 @@ type setting struct {
 func controllerSettings() []setting {
 	const namespace = "the name of a namespace"
 	name := "a DNS name (RFC 1123 subdomain)"
-	address := `host:port, :port, or "" for none`
+	address := "host:port, :port, or 0 for none"
 	return []setting{
 		{Backfill, strings.Join(backfills, "|"), backfills[0], "", "What to do about missed firings: recover them, only say what would be recovered, or nothing"},
 		{MaxParallel, "number", "10", fmt.Sprintf("1 to %d", mostParallel), "Most recovered runs of one CronWorkflow that may be unfinished at once (concurrencyPolicy Allow)"},

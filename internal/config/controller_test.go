@@ -79,10 +79,10 @@ func TestLoadController(t *testing.T) {
 		},
 		"so is the environment": {
 			env: map[string]string{
-				"ROLLCALL_BACKFILL": "off", "ROLLCALL_MAX_PARALLEL": "4", "ROLLCALL_NAMESPACE": "etl, batch", "ROLLCALL_LEADER_ELECT": "false", "ROLLCALL_HTTP_ADDRESS": ":80",
+				"ROLLCALL_BACKFILL": "off", "ROLLCALL_MAX_PARALLEL": "4", "ROLLCALL_NAMESPACE": "etl, batch", "ROLLCALL_LEADER_ELECT": "false", "ROLLCALL_HTTP_ADDRESS": ":80", "ROLLCALL_METRICS_ADDRESS": "0",
 			},
 			want: func(c *Controller) {
-				c.Backfill, c.MaxParallel, c.Namespaces, c.LeaderElect, c.HTTPAddress = auditor.BackfillOff, 4, []string{"batch", "etl"}, false, ":80"
+				c.Backfill, c.MaxParallel, c.Namespaces, c.LeaderElect, c.HTTPAddress, c.MetricsAddress = auditor.BackfillOff, 4, []string{"batch", "etl"}, false, ":80", ""
 			},
 		},
 		"so is a file, and on is a text in it": {
@@ -177,7 +177,7 @@ func TestWhatIsWrongIsSaidByTheNameItWasSetBy(t *testing.T) {
 				`rollcall.yaml: catch-up: "some" is none of all, latest, none`,
 				"rollcall.yaml: namespace: 7 is a number, and must be a text",
 				`rollcall.yaml: namespace: "Etl_1" cannot be a namespace: a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character`,
-				`--metrics-address: "9090" is not an address such as :8080 or 127.0.0.1:8080, with a port up to 65535, nor "" for none`,
+				`--metrics-address: "9090" is not an address such as :8080 or 127.0.0.1:8080, with a port up to 65535, nor 0 for none`,
 				"rollcall.yaml: log-level: 3 is read as a number: put it in quotes",
 			},
 		},

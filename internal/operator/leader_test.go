@@ -18,8 +18,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// process is one that contends.
-type process struct {
+// contender is a process that wants to lead.
+type contender struct {
 	*leaseClient
 	ended chan struct{}
 	stop  context.CancelFunc
@@ -36,32 +36,32 @@ type process struct {
 	atReturn []string
 }
 
-func (p *process) Write(b []byte) (int, error) {
+func (p *contender) Write(b []byte) (int, error) {
 	p.guard.Lock()
 	defer p.guard.Unlock()
 	return p.log.Write(b)
 }
 
-func (p *process) count(part string) int {
+func (p *contender) count(part string) int {
 	p.guard.Lock()
 	defer p.guard.Unlock()
 	return strings.Count(p.log.String(), part)
 }
 
-func (p *process) leadsNow() bool {
+func (p *contender) leadsNow() bool {
 	p.guard.Lock()
 	defer p.guard.Unlock()
 	return p.inside > 0
 }
 
 // ledSoFar is how often it was called, and whether it was before a former call had returned.
-func (p *process) ledSoFar() (leads int, twice bool) {
+func (p *contender) ledSoFar() (leads int, twice bool) {
 	p.guard.Lock()
 	defer p.guard.Unlock()
 	return p.leads, p.twice
 }
 
-func (p *process) lead(ctx context.Context) {
+func (p *contender) lead(ctx context.Context) {
 	p.guard.Lock()
 	p.leads++
 	p.inside++
@@ -75,9 +75,9 @@ func (p *process) lead(ctx context.Context) {
 	p.atReturn = append(p.atReturn, p.server.holder())
 }
 
-func start(t *testing.T, server *leaseServer, identity string, linger time.Duration) *process {
+func start(t *testing.T, server *leaseServer, identity string, linger time.Duration) *contender {
 	ctx, stop := context.WithCancel(t.Context())
-	p := &process{leaseClient: &leaseClient{server: server}, ended: make(chan struct{}), stop: stop, linger: linger}
+	p := &contender{leaseClient: &leaseClient{server: server}, ended: make(chan struct{}), stop: stop, linger: linger}
 	e := newElection(ElectOptions{
 		Namespace: "rollcall", Name: "rollcall", Identity: identity, Log: slog.New(slog.NewTextHandler(p, nil)),
 		Leading: func(leading bool) {
