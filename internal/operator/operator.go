@@ -115,16 +115,14 @@ func (o *Operator) tell(f func()) {
 	}
 }
 
-// ask has f carried out in the goroutine of the roll, and returns when it has been; false when that goroutine has ended.
-func (o *Operator) ask(f func()) bool {
+// ask has f carried out in the goroutine of the roll, and returns when it has been, or when that goroutine has ended.
+func (o *Operator) ask(f func()) {
 	done := make(chan struct{})
 	select {
 	case o.do <- func() { defer close(done); f() }:
+		<-done
 	case <-o.ended:
-		return false
 	}
-	<-done
-	return true
 }
 
 // now is the present time by the API server's clock.

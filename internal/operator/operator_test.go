@@ -224,12 +224,12 @@ func TestABlockedRecoveryIsSaidOnceAndTriedEveryMinute(t *testing.T) {
 			t.Errorf("%d attempts in four minutes", n)
 		}
 		expect(t, "events", w.events(), "RunMissed tick true", "BackfillBlocked tick true")
-		expect(t, "alerts", w.alerts[key("tick")], "RollcallBackfillBlocked")
+		expect(t, "alerts", w.ringing[key("tick")], "RollcallBackfillBlocked")
 		w.fails("create", nil)
 		until("00:06:10")
 		expect(t, "runs made", w.did("create"), "create "+tickOf(1))
 		expect(t, "events", w.events(), "RunBackfilled tick false")
-		expect(t, "alerts", w.alerts[key("tick")])
+		expect(t, "alerts", w.ringing[key("tick")])
 	})
 }
 
@@ -243,13 +243,13 @@ func TestWhatIsBlockedUntilItsDeadlineIsGivenUp(t *testing.T) {
 		w.fails("create", forbidden("workflows", "tick", "exceeded quota"))
 		until("00:12:00")
 		expect(t, "events", w.events(), "RunMissed tick true", "BackfillBlocked tick true", "BackfillGaveUp tick true")
-		expect(t, "alerts", w.alerts[key("tick")], "RollcallRunLost")
+		expect(t, "alerts", w.ringing[key("tick")], "RollcallRunLost")
 		if totals := w.records[key("tick")].Totals; totals[auditor.GaveUp] != 1 {
 			t.Errorf("on record are %v", totals)
 		}
 		until("23:59:00")
 		time.Sleep(3 * time.Minute)
-		expect(t, "alerts after a day", w.alerts[key("tick")])
+		expect(t, "alerts after a day", w.ringing[key("tick")])
 	})
 }
 
@@ -312,7 +312,7 @@ func TestWhatIsGoneIsForgotten(t *testing.T) {
 				}
 			}
 		}
-		if _, ok := w.alerts[key("tick")]; ok {
+		if _, ok := w.ringing[key("tick")]; ok {
 			t.Error("its alerts are still there")
 		}
 		until("00:20:00")

@@ -41,7 +41,7 @@ type world struct {
 	records map[auditor.Key]auditor.State
 	revised map[auditor.Key]int
 	told    []string
-	alerts  map[auditor.Key][]string
+	ringing map[auditor.Key][]string
 }
 
 // watch are the news for one who watches.
@@ -54,7 +54,7 @@ func newWorld() *world {
 	time.Sleep(time.Until(midnight))
 	return &world{
 		crons: map[auditor.Key]auditor.CronWorkflow{}, runs: map[string]map[string]auditor.Run{}, watches: map[*watch]bool{},
-		refuse: map[string]func() error{}, records: map[auditor.Key]auditor.State{}, revised: map[auditor.Key]int{}, alerts: map[auditor.Key][]string{},
+		refuse: map[string]func() error{}, records: map[auditor.Key]auditor.State{}, revised: map[auditor.Key]int{}, ringing: map[auditor.Key][]string{},
 	}
 }
 
@@ -427,13 +427,13 @@ func (a alerts) Set(k auditor.Key, all []alert.Alert) {
 	for _, one := range all {
 		names = append(names, one.Name)
 	}
-	a.world.alerts[k] = names
+	a.ringing[k] = names
 }
 
 func (a alerts) Forget(k auditor.Key) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	delete(a.world.alerts, k)
+	delete(a.ringing, k)
 }
 func (a alerts) Clear() {}
 
