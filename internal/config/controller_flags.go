@@ -108,6 +108,11 @@ func AddController(flags *pflag.FlagSet) {
 	}
 }
 
+// Choices are the values of the settings that have only a few.
+func Choices() map[string][]string {
+	return map[string][]string{Backfill: backfills, CatchUp: catchUps, LogLevel: logLevels, LogFormat: logFormats}
+}
+
 func annotate(flags *pflag.FlagSet, name, bounds string) {
 	if bounds == "" {
 		return
