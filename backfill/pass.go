@@ -11,6 +11,10 @@ import (
 	"rollcall.dev/rollcall/auditor"
 )
 
+// staleLook is how old a look may be that a create rests on. Between the two is nothing that takes time, unless the process stood
+// still.
+const staleLook = 2 * time.Second
+
 // pass looks, asks for admission, waits for it, and creates. It ends with a turn, or with the error of a request.
 func (w *work) pass(ctx context.Context, it *item) (turn, error) {
 	promised := false
@@ -97,6 +101,9 @@ func (w *work) pass(ctx context.Context, it *item) (turn, error) {
 		}
 		if err := ctx.Err(); err != nil && !promised {
 			return turn{}, err
+		}
+		if w.Now().Sub(now) > staleLook {
+			continue // this process was held up, and another may have acted meanwhile
 		}
 		return w.create(ctx, look, it)
 	}

@@ -74,6 +74,8 @@ func TestTheFlagsOfEachCommandAreThoseOfTheDesign(t *testing.T) {
 	for name, want := range map[string][]string{
 		"audit":    append(append([]string{"all-namespaces", "since", "from", "to", "filename", "now", "backfill", "dry-run", "yes", "limit", "output"}, judging...), connection...),
 		"backfill": append(append([]string{"from", "to", "at", "dry-run", "max-parallel", "order", "include", "ignore-deadline", "detached", "yes", "output"}, judging...), connection...),
+		"controller": append([]string{"config", "backfill", "max-parallel", "max-catch-up", "catch-up", "default-deadline", "leader-elect", "leader-elect-namespace", "leader-elect-name",
+			"metrics-address", "http-address", "alertmanager-url", "log-level", "log-format", "identity", "kubeconfig", "context", "namespace", "as", "server", "token"}, judging...),
 		"explain":  append(append([]string{"at", "filename", "now", "output"}, judging...), connection...),
 		"schedule": {"timezone", "from", "to", "limit", "output"},
 		"version":  {"output"},

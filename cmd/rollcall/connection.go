@@ -18,6 +18,8 @@ import (
 // connection is the way to a cluster, by kubectl's own flags.
 type connection struct {
 	flags *genericclioptions.ConfigFlags
+	// clusterOnly says that there is no dump that could be read instead, and that the cluster may be the one around this process.
+	clusterOnly bool
 }
 
 func newConnection() *connection {
@@ -69,8 +71,16 @@ func (c *connection) config() (*rest.Config, error) {
 	if err != nil {
 		return nil, c.explain(err)
 	}
+	if c.clusterOnly && c.nowhere() {
+		// Nobody waits for an answer here, so it is said before the first request.
+		if _, err := rest.InClusterConfig(); err != nil {
+			return nil, errNoCluster
+		}
+	}
 	return cfg, nil
 }
+
+var errNoCluster = errors.New("no cluster to talk to: there is no kubeconfig, and this is no pod with a service account; name one with --kubeconfig or $KUBECONFIG")
 
 // nowhere says that no kubeconfig and no flag names a cluster: then clientcmd falls back to an address that nobody meant.
 func (c *connection) nowhere() bool {
@@ -80,7 +90,10 @@ func (c *connection) nowhere() bool {
 
 // explain puts errors that come from having no kubeconfig into words that say what to do.
 func (c *connection) explain(err error) error {
-	if clientcmd.IsEmptyConfig(err) || errors.Is(err, argo.ErrUnreachable) && c.nowhere() {
+	switch empty := clientcmd.IsEmptyConfig(err) || errors.Is(err, argo.ErrUnreachable) && c.nowhere(); {
+	case empty && c.clusterOnly:
+		return errNoCluster
+	case empty:
 		return errors.New("no cluster to talk to: there is no kubeconfig; name one with --kubeconfig or $KUBECONFIG, or read a dump with -f")
 	}
 	var file *fs.PathError

@@ -61,7 +61,7 @@ wholly or for one CronWorkflow.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see '%s --help'", err, cmd.CommandPath())
 	})
-	for _, command := range []*cobra.Command{newAudit(env), newExplain(env), newBackfill(env)} {
+	for _, command := range []*cobra.Command{newAudit(env), newExplain(env), newBackfill(env), newController(env)} {
 		command.GroupID = groupJudge
 		root.AddCommand(command)
 	}

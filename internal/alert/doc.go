@@ -1,6 +1,6 @@
 // Package alert tells Alertmanager of what is lost or about to be, for those who want a page without Prometheus in between.
 //
-// It is a client of its own of one request of Alertmanager's v2 API, POST /api/v2/alerts: the five fields of wire (post.go)
+// It is a client of its own of one request of Alertmanager's v2 API, POST /api/v2/alerts: the four fields of wire (post.go)
 // are all of it, and the upstream module would bring hundreds of packages for them.
 //
 // # Which alerts are one

@@ -19,9 +19,8 @@ type wire struct {
 	Labels      map[string]string `json:"labels"`
 	Annotations map[string]string `json:"annotations,omitempty"`
 	StartsAt    time.Time         `json:"startsAt"`
-	EndsAt      time.Time         `json:"endsAt"`
-	// GeneratorURL is where to read on.
-	GeneratorURL string `json:"generatorURL,omitempty"`
+	// EndsAt is ahead while it fires.
+	EndsAt time.Time `json:"endsAt"`
 }
 
 // retries is how often a request is made again, the first time after Timing.Retry.
@@ -46,18 +45,15 @@ type rejection struct{ what string }
 
 func (r rejection) Error() string { return r.what }
 
-// deliver sends alerts in one request, with a few retries. It says whether the trouble is one that the next request would have
-// too.
-func (s *Sender) deliver(ctx context.Context, entries []*entry) (again bool) {
+// deliver sends alerts in one request, with a few retries. The error is a rejection, or one that the next request would have too.
+func (s *Sender) deliver(ctx context.Context, entries []*entry) error {
 	pauses := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(s.timing.Retry), backoff.WithMultiplier(2), backoff.WithRandomizationFactor(0.25), backoff.WithMaxElapsedTime(0))
-	sent := false
-	err := backoff.Retry(func() error {
+	return backoff.Retry(func() error {
 		m := s.compose(entries) // each time, so that it is as things are then
 		if len(m.alerts) == 0 {
 			return nil
 		}
-		sent = true
 		err := s.post(ctx, m.alerts)
 		var rejected rejection
 		switch {
@@ -72,30 +68,6 @@ func (s *Sender) deliver(ctx context.Context, entries []*entry) (again bool) {
 		}
 		return err
 	}, backoff.WithContext(backoff.WithMaxRetries(pauses, retries), ctx))
-
-	var rejected rejection
-	switch {
-	case err == nil:
-		if sent && s.trouble != "" {
-			s.log.Info("Alertmanager takes alerts again")
-			s.trouble = ""
-		}
-	case errors.As(err, &rejected):
-		s.complain("rejected: "+rejected.what, "Alertmanager rejects alerts (see --alertmanager-url)", err)
-		s.postpone(entries)
-	default:
-		s.complain("no answer", "alerts do not reach Alertmanager; they are sent again every "+s.timing.Resend.String(), err)
-		again = true
-	}
-	return again
-}
-
-// complain logs a trouble once, until another one or none takes its place.
-func (s *Sender) complain(trouble, text string, err error) {
-	if s.trouble != trouble {
-		s.trouble = trouble
-		s.log.Warn(text, "error", err.Error())
-	}
 }
 
 // maxAnswer is how much of an answer is read, and maxLine how much of its first line is told.

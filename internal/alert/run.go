@@ -2,6 +2,7 @@ package alert
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -56,13 +57,38 @@ func (s *Sender) round(ctx context.Context, w which) {
 	if givenUp > 0 {
 		s.log.Warn("Alertmanager could not be told for too long that alerts have ended", "alerts", givenUp, "for", s.timing.ResolveFor)
 	}
+	if len(entries) == 0 {
+		return
+	}
+	trouble := ""
 	for len(entries) > 0 && ctx.Err() == nil {
 		n := min(len(entries), perRequest)
-		if again := s.deliver(ctx, entries[:n]); again {
+		err := s.deliver(ctx, entries[:n])
+		var rejected rejection
+		switch {
+		case errors.As(err, &rejected):
+			trouble = "rejected: " + rejected.what
+			s.complain(trouble, "Alertmanager rejects alerts (see --alertmanager-url)", err)
+			s.postpone(entries[:n])
+		case err != nil:
+			trouble = "no answer"
+			s.complain(trouble, "alerts do not reach Alertmanager; they are sent again every "+s.timing.Resend.String(), err)
 			s.postpone(entries) // the others would fare no better
 			return
 		}
 		entries = entries[n:]
+	}
+	if trouble == "" && s.trouble != "" && ctx.Err() == nil {
+		s.log.Info("Alertmanager takes alerts again")
+		s.trouble = ""
+	}
+}
+
+// complain logs a trouble once, until another one or none takes its place.
+func (s *Sender) complain(trouble, text string, err error) {
+	if s.trouble != trouble {
+		s.trouble = trouble
+		s.log.Warn(text, "error", err.Error())
 	}
 }
 

@@ -160,7 +160,8 @@ func (s *settings) present(name string) bool {
 // name checks the name of a Kubernetes object, or what is like one.
 func (s *settings) name(setting, value, of string, check func(string) []string) {
 	if wrong := check(value); len(wrong) > 0 {
-		s.wrong(setting, "%q cannot be a %s: %s", value, of, strings.Join(wrong, "; "))
+		rule, _, _ := strings.Cut(wrong[0], " (e.g. ") // an example and a regular expression follow
+		s.wrong(setting, "%q cannot be a %s: %s", value, of, rule)
 	}
 }
 

@@ -92,6 +92,7 @@ func AddController(flags *pflag.FlagSet) {
 	flags.String(File, "", "File with settings: a mapping of these names (without --) to values, in YAML or JSON; a flag or variable beats it")
 	flags.StringSliceP(Namespace, "n", nil, "Watch only this namespace; may be repeated, or name several with commas (default: all)")
 	annotate(flags, Namespace, "names of namespaces")
+	annotate(flags, File, "a path")
 	for _, s := range controllerSettings() {
 		usage := s.meaning
 		if s.bounds != "" {
@@ -99,13 +100,18 @@ func AddController(flags *pflag.FlagSet) {
 		}
 		flag := flags.VarPF(&text{s.value, s.kind}, s.name, "", usage)
 		if s.kind == "bool" {
-			flag.NoOptDefVal = "true"
+			flag.NoOptDefVal, s.bounds = "true", "true, false"
 		}
 		if s.bounds == "" && strings.Contains(s.kind, "|") {
 			s.bounds = strings.ReplaceAll(s.kind, "|", ", ")
 		}
 		annotate(flags, s.name, s.bounds)
 	}
+}
+
+// Choices are the values of the settings that have only a few.
+func Choices() map[string][]string {
+	return map[string][]string{Backfill: backfills, CatchUp: catchUps, LogLevel: logLevels, LogFormat: logFormats}
 }
 
 func annotate(flags *pflag.FlagSet, name, bounds string) {

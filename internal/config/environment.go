@@ -10,7 +10,7 @@ import (
 
 // variableSet says whether a setting's variable is set. One that is empty counts as not set, as viper has it: scripts and charts
 // pass on what they were given, and often that is nothing.
-func variableSet(name string) bool { return os.Getenv(variable(name)) != "" }
+func variableSet(name string) bool { return os.Getenv(Variable(name)) != "" }
 
 // ofOthers are variables with our prefix that are none of ours to read: where tests keep what they build.
 var ofOthers = []string{"ROLLCALL_CACHE"}
@@ -37,7 +37,7 @@ func unknownVariables(environment []string, known []string) []error {
 	}
 	var variables []string
 	for _, name := range known {
-		variables = append(variables, variable(name))
+		variables = append(variables, Variable(name))
 	}
 	slices.Sort(names)
 	var problems []error

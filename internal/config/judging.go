@@ -43,6 +43,11 @@ func AddJudging(flags *pflag.FlagSet) {
 	flags.String(ControllerTimezone, "UTC", "Local timezone of Argo's controller, in which schedules without a timezone are read")
 	flags.String(InstanceID, "", "instanceID of the Argo installation to look at (default: the one without)")
 	flags.String(ArgoNamespace, "argo", "Namespace in which Argo's controller keeps its lease and its settings")
+	annotate(flags, Grace, "more than 0")
+	annotate(flags, LateAfter, "more than 0")
+	annotate(flags, ControllerTimezone, "a name of the IANA database")
+	annotate(flags, InstanceID, "a label's value")
+	annotate(flags, ArgoNamespace, "the name of a namespace")
 }
 
 // LoadJudging reads the flags that AddJudging added, and the environment for those that were not given. The error names

@@ -35,15 +35,15 @@ func newSettings(flags *pflag.FlagSet, names ...string) (*settings, error) {
 		if err := s.values.BindPFlag(name, flag); err != nil {
 			return nil, fmt.Errorf("--%s: %w", name, err)
 		}
-		if err := s.values.BindEnv(name, variable(name)); err != nil {
-			return nil, fmt.Errorf("%s: %w", variable(name), err)
+		if err := s.values.BindEnv(name, Variable(name)); err != nil {
+			return nil, fmt.Errorf("%s: %w", Variable(name), err)
 		}
 	}
 	return s, nil
 }
 
-// variable is the environment variable of a flag.
-func variable(flag string) string {
+// Variable is the environment variable of a flag: ROLLCALL_LATE_AFTER of late-after.
+func Variable(flag string) string {
 	return envPrefix + "_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
@@ -198,7 +198,7 @@ func (s *settings) setBy(name string) string {
 	case s.flags.Lookup(name).Changed:
 		return "--" + name
 	case variableSet(name):
-		return variable(name)
+		return Variable(name)
 	case s.values.InConfig(name):
 		return s.file + ": " + name
 	}

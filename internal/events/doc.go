@@ -3,7 +3,7 @@
 //
 // The Events are of core/v1. Both commands read that API, and it lets a message be changed: events.k8s.io/v1, which shows the
 // same objects, refuses a change of anything but the series (ValidateEventUpdate in Kubernetes' pkg/apis/core/validation). An
-// outage loses many firings of a CronWorkflow, and one Event whose message goes on ("…; 12 since 04:29") tells that better than
+// outage loses many firings of a CronWorkflow, and one Event whose message goes on ("… (12 since 04:29)") tells that better than
 // twelve do.
 //
 // Recorder takes news without ever blocking (recorder.go) and posts them in an order and at a pace that an API server can take

@@ -161,11 +161,11 @@ func (r *Recorder) setPosted(s *series, posted bool) {
 
 // text is what the Event says.
 func (s *series) text() string {
-	more := ""
+	message, more := strings.ToValidUTF8(s.message, "?"), ""
 	if s.count > 1 {
-		more = fmt.Sprintf("; %d since %s", s.count, s.first.Format("15:04"))
+		more = fmt.Sprintf(" (%d since %s)", s.count, s.first.Format("15:04"))
 	}
-	return cut(strings.ToValidUTF8(s.message, "?"), maxMessage-len(more)) + more
+	return cut(message, maxMessage-len(more)) + more
 }
 
 // cut shortens a text to so many bytes and shows that it did.

@@ -91,7 +91,7 @@ func TestWhatHappensForOneReasonWithinTenMinutesIsOneEvent(t *testing.T) {
 		r.Record(tick, InvalidAnnotation, true, "rollcall.dev/deadline is wrong")
 		synctest.Wait()
 		same(t, []string{
-			"Warning RunMissed tick x10: firing 9 was missed; 10 since " + start.Format("15:04"),
+			"Warning RunMissed tick x10: firing 9 was missed (10 since " + start.Format("15:04") + ")",
 			"Warning RunMissed tick x1: firing 10 was missed",
 			"Normal RunBackfilled tick x1: firing 10 was recovered",
 			"Warning RunMissed tick x1: firing 1 was missed",
@@ -120,7 +120,7 @@ func TestAnEventThatIsGoneIsMadeAgain(t *testing.T) {
 				clear(api.events)
 			}
 		}
-		same(t, []string{"Warning RunMissed tick x3: firing 2; 3 since 00:00"}, api.told())
+		same(t, []string{"Warning RunMissed tick x3: firing 2 (3 since 00:00)"}, api.told())
 	})
 }
 
@@ -142,7 +142,7 @@ func TestAnOutageOfAThousandCronWorkflowsDoesNotFloodTheAPIServer(t *testing.T) 
 			t.Errorf("%d Events of a thousand CronWorkflows", n)
 		}
 		for _, said := range api.told() {
-			if !strings.Contains(said, "firing 2; 3 since") {
+			if !strings.Contains(said, "firing 2 (3 since") {
 				t.Fatalf("not the last word: %s", said)
 			}
 		}
@@ -177,7 +177,7 @@ func TestOfTooMuchTheOldestIsDroppedAndCounted(t *testing.T) {
 		// What was dropped is not forgotten: the next one of the kind tells of it.
 		r.Record(Object{"default", "tick-0", "uid"}, RunMissed, true, "missed again")
 		synctest.Wait()
-		if told := api.told(); !slices.Contains(told, "Warning RunMissed tick-0 x2: missed again; 2 since 00:00") {
+		if told := api.told(); !slices.Contains(told, "Warning RunMissed tick-0 x2: missed again (2 since 00:00)") {
 			t.Errorf("the last Event is %s", told[len(told)-1])
 		}
 	})
@@ -281,7 +281,7 @@ func TestAnAnswerThatIsLostMakesNoSecondEvent(t *testing.T) {
 		time.Sleep(time.Minute) // all tries of the first are over
 		r.Record(tick, RunMissed, true, "missed again")
 		time.Sleep(time.Minute)
-		same(t, []string{"Warning RunMissed tick x2: missed again; 2 since 00:00"}, api.told())
+		same(t, []string{"Warning RunMissed tick x2: missed again (2 since 00:00)"}, api.told())
 	})
 }
 
@@ -370,7 +370,7 @@ func TestMessagesAndNamesFitTheirBounds(t *testing.T) {
 		if len(text) > maxMessage || !utf8.ValidString(text) {
 			t.Errorf("%s: %d bytes: %q", name, len(text), text)
 		}
-		if s.count > 1 && !strings.HasSuffix(text, fmt.Sprintf("; %d since 04:29", s.count)) {
+		if s.count > 1 && !strings.HasSuffix(text, fmt.Sprintf(" (%d since 04:29)", s.count)) {
 			t.Errorf("%s: ends with %q", name, text[len(text)-20:])
 		}
 	}

@@ -61,7 +61,11 @@ func (l *lock) note(verb string, err error) {
 	default:
 		if !l.failing[kind] {
 			l.failing[kind] = true
-			l.log.Error("no leader can be elected for now: without one nothing is judged or recovered", "verb", verb, "error", err.Error())
+			what := "no leader can be elected for now: without one nothing is judged or recovered"
+			if l.acquired {
+				what = "the Lease cannot be renewed: unless that passes within seconds, this process no longer leads"
+			}
+			l.log.Error(what, "verb", verb, "error", err.Error())
 		}
 	}
 }

@@ -185,7 +185,7 @@ func TestLosingTheLeaseEndsTheTermBeforeAnotherOneBegins(t *testing.T) {
 		if one.leadsNow() || !two.leadsNow() {
 			t.Fatalf("leading: %v and %v", one.leadsNow(), two.leadsNow())
 		}
-		if n := one.count("no leader can be elected for now"); n != 1 {
+		if n := one.count("level=ERROR"); n != 1 {
 			t.Errorf("%d lines on an outage", n)
 		}
 		one.fail(nil)
