@@ -130,9 +130,9 @@ func TestAPIServerAway(t *testing.T) {
 		s.expectHealthy(rolls[cron])
 		s.expectRoll(rolls[cron], []time.Time{first, next}, ".")
 	}
-	s.expectRoll(rolls["allow"], lost, "bL")
-	s.expectRoll(rolls["forbid"], lost, "bL")
+	s.expectRoll(rolls["allow"], lost, "bL.")
+	s.expectRoll(rolls["forbid"], lost, "bL.")
 	s.expectOneAtATime("forbid")
-	s.expectRoll(rolls["replace"], lost, "s", "bL")
+	s.expectRoll(rolls["replace"], lost, "s", "bL.")
 	s.report(m, o, crons...)
 }

@@ -79,10 +79,10 @@ func leaderKilled(s *scenario, o *outage) {
 		s.expectHealthy(rolls[cron])
 		s.expectRoll(rolls[cron], []time.Time{o.first, o.next}, ".")
 	}
-	s.expectRoll(rolls["allow"], o.lost, "b", "b", "bL")
-	s.expectRoll(rolls["forbid"], o.lost, "bL")
+	s.expectRoll(rolls["allow"], o.lost, "b", "b", "bL.")
+	s.expectRoll(rolls["forbid"], o.lost, "bL.")
 	s.expectOneAtATime("forbid")
-	s.expectRoll(rolls["replace"], o.lost, "bs", "bs", "bL")
+	s.expectRoll(rolls["replace"], o.lost, "bs", "bs", "bL.")
 }
 
 // leaderPaused: the leader is stopped while its creates are on their way. They arrive when the other one has taken over and made
@@ -121,8 +121,8 @@ func leaderPaused(s *scenario, o *outage) {
 		s.expectHealthy(rolls[cron])
 		s.expectRoll(rolls[cron], []time.Time{o.first, o.next}, ".")
 	}
-	s.expectRoll(rolls["allow"], o.lost, "b", "b", "bL")
-	s.expectRoll(rolls["forbid"], o.lost, "bL")
+	s.expectRoll(rolls["allow"], o.lost, "b", "b", "bL.")
+	s.expectRoll(rolls["forbid"], o.lost, "bL.")
 	s.expectOneAtATime("forbid")
-	s.expectRoll(rolls["replace"], o.lost, "bs", "bs", "bL")
+	s.expectRoll(rolls["replace"], o.lost, "bs", "bs", "bL.")
 }

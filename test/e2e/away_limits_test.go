@@ -29,7 +29,7 @@ func dryRun(s *scenario, o *outage) {
 
 	m, rolls := s.finish(r, "plain", "replace", "on")
 	s.agreeWith(m, rolls["on"])
-	s.expectRoll(rolls["on"], o.lost, "b", "b", "bL")
+	s.expectRoll(rolls["on"], o.lost, "b", "b", "bL.")
 	for _, cron := range []string{"plain", "replace"} {
 		s.expectUntouched(cron)
 		// Argo brings back the newest by itself.
@@ -83,7 +83,7 @@ func annotations(s *scenario, o *outage) {
 	m, rolls := s.finish(r, "plain", "off", "dry", "later", "wrong", "lent")
 	for _, cron := range []string{"plain", "later", "wrong", "lent"} {
 		s.agreeWith(m, rolls[cron])
-		s.expectRoll(rolls[cron], o.lost, "b", "b", "bL")
+		s.expectRoll(rolls[cron], o.lost, "b", "b", "bL.")
 		s.expectHealthy(rolls[cron])
 	}
 	for _, cron := range []string{"off", "dry"} {
@@ -125,8 +125,8 @@ func quotaExceeded(s *scenario, o *outage) {
 	m, rolls := s.finish(r, "patient", "short")
 	s.agreeWith(m, rolls["patient"])
 	s.expectHealthy(rolls["patient"])
-	s.expectRoll(rolls["patient"], o.lost, "b", "b", "bL")
-	s.expectRoll(rolls["short"], o.lost, "G", "GbL", "bLEG")
+	s.expectRoll(rolls["patient"], o.lost, "b", "b", "bL.")
+	s.expectRoll(rolls["short"], o.lost, "G", "Gb", "bLEG.")
 	s.expectNotable(rolls["short"], o.lost[0], "GaveUp", "DeadlinePassed")
 }
 

@@ -74,7 +74,7 @@ func (o *outage) take(ctx context.Context, ticks int) error {
 	for i := range ticks {
 		o.lost = append(o.lost, o.first.Add(time.Duration(i+1)*time.Minute))
 	}
-	until(o.first.Add(5 * time.Second))
+	until(o.first.Add(25 * time.Second)) // its runs have ended, and it has taken them out of status.active
 	if ticks == 0 {
 		close(o.gone)
 		close(o.back)

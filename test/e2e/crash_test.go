@@ -69,7 +69,7 @@ func crash(s *scenario, o *outage, path, point, policy string) {
 	case "Allow":
 		s.expectRoll(roll, o.lost, "b")
 	case "Forbid":
-		s.expectRoll(roll, o.lost, "bL")
+		s.expectRoll(roll, o.lost, "bL.")
 		s.expectOneAtATime("tick")
 	case "Replace":
 		s.expectRoll(roll, o.lost, "s", "b")

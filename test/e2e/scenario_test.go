@@ -164,7 +164,7 @@ func (s *scenario) create(c cron) {
 		c.runs = "1s"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "apiVersion: argoproj.io/v1alpha1\nkind: CronWorkflow\nmetadata:\n  name: %s\n", c.name)
+	fmt.Fprintf(&b, "apiVersion: argoproj.io/v1alpha1\nkind: CronWorkflow\nmetadata:\n  name: %q\n", c.name)
 	if s.instance != "" {
 		fmt.Fprintf(&b, "  labels: {workflows.argoproj.io/controller-instanceid: %s}\n", s.instance)
 	}
