@@ -7,9 +7,11 @@ import (
 	"sync"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
 
 	"rollcall.dev/rollcall/test/cluster"
 )
@@ -38,12 +40,8 @@ func (s *scenario) observe() {
 	s.Helper()
 	w := &witness{seen: map[string][]*sighting{}}
 	workflows := shared.Dynamic().Resource(cluster.Workflows).Namespace(s.namespace)
-	list, err := workflows.List(s.ctx, metav1.ListOptions{})
+	from, err := w.list(s.ctx, workflows)
 	s.must(err)
-	for i := range list.Items {
-		w.see(&list.Items[i], false)
-	}
-	from := list.GetResourceVersion()
 	ctx, stop := context.WithCancel(s.ctx)
 	done := make(chan struct{})
 	go func() {
@@ -52,6 +50,9 @@ func (s *scenario) observe() {
 			events, err := workflows.Watch(ctx, metav1.ListOptions{ResourceVersion: from})
 			if err == nil {
 				from, err = w.follow(events, from)
+			}
+			if apierrors.IsResourceExpired(err) && w.sawNone() { // the API server has only just begun to serve them
+				from, err = w.list(ctx, workflows)
 			}
 			if err != nil && ctx.Err() == nil {
 				w.lose(err)
@@ -82,7 +83,7 @@ func (w *witness) follow(events watch.Interface, from string) (string, error) {
 	for e := range events.ResultChan() {
 		run, ok := e.Object.(*unstructured.Unstructured)
 		if !ok || e.Type == watch.Error {
-			return from, &unexpected{e}
+			return from, apierrors.FromObject(e.Object)
 		}
 		from = run.GetResourceVersion()
 		w.see(run, e.Type == watch.Deleted)
@@ -90,13 +91,22 @@ func (w *witness) follow(events watch.Interface, from string) (string, error) {
 	return from, nil
 }
 
-type unexpected struct{ event watch.Event }
-
-func (u *unexpected) Error() string {
-	if status, ok := u.event.Object.(*metav1.Status); ok {
-		return status.Message
+// list notes what there is, and says from where to watch.
+func (w *witness) list(ctx context.Context, workflows dynamic.ResourceInterface) (from string, err error) {
+	list, err := workflows.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return "", err
 	}
-	return string(u.event.Type)
+	for i := range list.Items {
+		w.see(&list.Items[i], false)
+	}
+	return list.GetResourceVersion(), nil
+}
+
+func (w *witness) sawNone() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.seen) == 0
 }
 
 func (w *witness) lose(err error) {
