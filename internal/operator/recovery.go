@@ -264,7 +264,7 @@ func (r *roll) concluded(c *cron, j job, done outcome) {
 	}
 	switch {
 	case !again.IsZero():
-		r.schedule(c, again)
+		r.schedule(c, later(again, now.Add(settle))) // whatever is said, never at once
 	case c.concerns():
 		r.schedule(c, now.Add(maxPoll)) // what keeps it may have passed by then
 	}
