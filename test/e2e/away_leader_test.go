@@ -73,15 +73,14 @@ func leaderKilled(s *scenario, o *outage) {
 
 	s.await(o.back)
 	s.expectLive(crons, o.next)
-	s.awaitAllRan(o, "allow", "forbid")
+	s.awaitAllRan(o, "allow")
 	_, rolls := s.finish(waiting, crons...)
 	for _, cron := range crons {
 		s.expectHealthy(rolls[cron])
 		s.expectRoll(rolls[cron], []time.Time{o.first, o.next}, ".")
 	}
 	s.expectRoll(rolls["allow"], o.lost, "b", "b", "bL.")
-	s.expectRoll(rolls["forbid"], o.lost, "bL.")
-	s.expectOneAtATime("forbid")
+	s.expectForbid(rolls["forbid"], o)
 	s.expectRoll(rolls["replace"], o.lost, "bs", "bs", "bL.")
 }
 
@@ -110,7 +109,7 @@ func leaderPaused(s *scenario, o *outage) {
 
 	s.await(o.back)
 	s.expectLive(crons, o.next)
-	s.awaitAllRan(o, "allow", "forbid")
+	s.awaitAllRan(o, "allow")
 	if got := s.leader(leader, waiting); got != waiting {
 		s.Errorf("%s leads again", got.Name())
 	}
@@ -122,7 +121,6 @@ func leaderPaused(s *scenario, o *outage) {
 		s.expectRoll(rolls[cron], []time.Time{o.first, o.next}, ".")
 	}
 	s.expectRoll(rolls["allow"], o.lost, "b", "b", "bL.")
-	s.expectRoll(rolls["forbid"], o.lost, "bL.")
-	s.expectOneAtATime("forbid")
+	s.expectForbid(rolls["forbid"], o)
 	s.expectRoll(rolls["replace"], o.lost, "bs", "bs", "bL.")
 }

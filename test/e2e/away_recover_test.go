@@ -22,7 +22,7 @@ func watchedAllTheTime(s *scenario, o *outage) {
 	}
 	s.await(o.back)
 	s.expectLive(crons, o.next)
-	s.awaitAllRan(o, "allow", "forbid")
+	s.awaitAllRan(o, "allow")
 
 	m, rolls := s.finish(r, crons...)
 	for _, cron := range crons {
@@ -31,11 +31,18 @@ func watchedAllTheTime(s *scenario, o *outage) {
 		s.expectRoll(rolls[cron], []time.Time{o.first, o.next}, ".")
 	}
 	s.expectRoll(rolls["allow"], o.lost, "b")
-	s.expectRoll(rolls["forbid"], o.lost, "b", "bL.", "bL.")
-	s.expectOneAtATime("forbid")
+	s.expectForbid(rolls["forbid"], o)
 	// Of what waits, Replace keeps the newest.
 	s.expectRoll(rolls["replace"], o.lost, "bs", "bs", "bL.")
 	s.report(m, o, "allow", "forbid", "replace")
+}
+
+// expectForbid: the run that is brought back first does not end while Argo is away, so that status.active forbids the next ones,
+// as far as Rollcall was there to see that. Back again, Argo starts the newest of those itself.
+func (s *scenario) expectForbid(r roll, o *outage) {
+	s.Helper()
+	s.expectRoll(r, o.lost, "b", "bs", "bL.")
+	s.expectOneAtATime(r.cron)
 }
 
 // report says how quick Rollcall was.
@@ -78,7 +85,7 @@ func startedDuringIt(s *scenario, o *outage) {
 	r := s.started("one", "--leader-elect=false")
 	s.await(o.back)
 	s.expectLive(crons, o.next)
-	s.awaitAllRan(o, "allow", "forbid")
+	s.awaitAllRan(o, "allow")
 
 	m, rolls := s.finish(r, crons...)
 	for _, cron := range crons {
@@ -86,8 +93,7 @@ func startedDuringIt(s *scenario, o *outage) {
 		s.expectHealthy(rolls[cron])
 	}
 	s.expectRoll(rolls["allow"], o.lost, "b")
-	s.expectRoll(rolls["forbid"], o.lost, "b", "bL.", "bL.")
-	s.expectOneAtATime("forbid")
+	s.expectForbid(rolls["forbid"], o)
 	s.expectRoll(rolls["replace"], o.lost, "s", "bs", "bL.")
 	s.report(m, o, "allow", "forbid", "replace")
 }
@@ -139,7 +145,7 @@ func stoppedAndStartedInIt(s *scenario, o *outage) {
 	r.start()
 	s.await(o.back)
 	s.expectLive(crons, o.next)
-	s.awaitAllRan(o, "allow", "forbid")
+	s.awaitAllRan(o, "allow")
 
 	_, rolls := s.finish(r, crons...)
 	for _, cron := range crons {
@@ -147,8 +153,7 @@ func stoppedAndStartedInIt(s *scenario, o *outage) {
 		s.expectRoll(rolls[cron], []time.Time{o.first, o.next}, ".")
 	}
 	s.expectRoll(rolls["allow"], o.lost, "b")
-	s.expectRoll(rolls["forbid"], o.lost, "b", "bL.", "bL.")
-	s.expectOneAtATime("forbid")
+	s.expectForbid(rolls["forbid"], o)
 	s.expectRoll(rolls["replace"], o.lost, "s", "s", "bL.")
 }
 
