@@ -65,6 +65,22 @@ func (r *roll) retentionHorizon() horizon {
 	return h
 }
 
+// lastByArgo is the latest scheduled time that Argo may have dealt with. What Rollcall moved lastScheduledTime to for a run that it
+// has not made yet says that Argo's own was older, since it only moves it forward.
+func (r *roll) lastByArgo() time.Time {
+	last := r.in.CronWorkflow.Status.LastScheduledTime
+	if r.intended() {
+		last = last.Add(-time.Second)
+	}
+	return later(last, r.newestArgo)
+}
+
+// intended says whether lastScheduledTime was moved for a run that Rollcall has not made yet.
+func (r *roll) intended() bool {
+	status := r.in.CronWorkflow.Status
+	return !status.Intended.IsZero() && status.Intended.Equal(status.LastScheduledTime)
+}
+
 // absence says how sure it is that a firing for which nothing was found did not run, and on what grounds. Certainty is empty
 // where nothing speaks against a run that came and was deleted.
 func (f *firing) absence() (Certainty, []string) {
@@ -82,11 +98,13 @@ func (f *firing) absence() (Certainty, []string) {
 				stamp(c.From), stamp(c.To), f.horizon.why)}
 		}
 	}
-	last := later(f.in.CronWorkflow.Status.LastScheduledTime, f.newestArgo)
+	last := f.lastByArgo()
 	newer, retained := f.at.After(last), f.horizon.from.Before(f.at)
 
 	var said []string
 	switch {
+	case newer && f.intended():
+		said = append(said, fmt.Sprintf("Rollcall has moved its status to %s ahead of a run it has not made, so Argo's own last one was older.", stamp(f.in.CronWorkflow.Status.LastScheduledTime)))
 	case newer && last.IsZero():
 		said = append(said, "Argo has not scheduled any run of it yet.")
 	case newer:

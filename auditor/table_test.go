@@ -244,6 +244,13 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 		}, missed},
 		"the status tells of it because Rollcall intended to run it": {func(w *world) {
 			w.cron().Status.LastScheduledTime, w.cron().Status.Intended = w.at, w.at
+		}, missed},
+		"the status tells of a newer one because Rollcall intended to run that": {func(w *world) {
+			w.cron().Status.LastScheduledTime, w.cron().Status.Intended = clock("04:41:00"), clock("04:41:00")
+		}, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
+		"Rollcall intended to run it, and its run could have been deleted since": {func(w *world) {
+			w.cron().Status.LastScheduledTime, w.cron().Status.Intended = w.at, w.at
+			w.cron().Retention.Policy = true
 		}, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
 
 		// Row 5.

@@ -478,6 +478,15 @@ func TestTheFirstLookGoesBackAsFarAsSomethingCanBeSaved(t *testing.T) {
 	s.until("04:44:00").want("04:40 Missed certain", "04:41 Missed certain", "04:42 Missed certain", "04:43 Missed certain")
 }
 
+func TestTheFirstLookGoesBackToWhatAProcessBeforeDidNotComeTo(t *testing.T) {
+	w := minuteWorld()
+	s := &scene{t: t, w: auditor.NewWatcher(auditor.Options{}), cw: w.in.CronWorkflow}
+	s.cw.Status.LastScheduledTime, s.cw.Status.Intended = clock("04:42:00"), clock("04:42:00")
+	s.w.SeeCronWorkflow(s.cw, w.now)
+	s.w.Begin(w.now)
+	s.until("04:44:00").want("04:42 Missed certain", "04:43 Missed certain")
+}
+
 func TestALongAbsenceIsSaidOnce(t *testing.T) {
 	s := newScene(t, func(cw *auditor.CronWorkflow) { cw.CreatedAt, cw.Epochs[0].From = clock("00:00:30"), clock("00:00:30") })
 	s.cw.Status.LastScheduledTime = clock("23:00:00") // ran on

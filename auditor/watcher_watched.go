@@ -68,8 +68,7 @@ func (h *watched) start() {
 	if created.Before(began) && len(h.parsed) > 0 {
 		r := rollOf(h.input(began, true), h.parsed, began, h.opts)
 		if d := r.deadline(r.current().spec); d > 0 {
-			last := later(h.cw.Status.LastScheduledTime, r.newestArgo)
-			back := later(began.Add(-d), later(r.horizon.from, last))
+			back := later(began.Add(-d), later(r.horizon.from, r.lastByArgo()))
 			h.cursor = earlier(began, later(created, back))
 		}
 	}

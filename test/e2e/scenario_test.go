@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -30,8 +32,16 @@ var (
 	binary string
 )
 
+// mostScenarios is more than there are.
+const mostScenarios = 200
+
 func TestMain(m *testing.M) {
 	flag.Parse()
+	// A scenario waits for real minutes, not for a core. Those that share an outage wait for each other besides, so that all of
+	// them have to be under way at once.
+	if err := flag.Set("test.parallel", strconv.Itoa(mostScenarios)); err != nil {
+		panic(err)
+	}
 	os.Exit(run(m))
 }
 
@@ -48,7 +58,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	c, err := cluster.Start(context.Background(), cluster.Options{
-		Users: []cluster.User{{Name: "reader"}}, StopOnSignal: true, Progress: os.Stderr, WithoutArgo: true,
+		Users: controllerUsers(), StopOnSignal: true, Progress: os.Stderr, WithoutArgo: true,
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -72,6 +82,14 @@ type scenario struct {
 	argo *cluster.Argo
 	// kubeconfig is the way to the API server that rollcall is given.
 	kubeconfig string
+	// instance is the instance ID of the Argo controller that serves it; empty for one that serves only its namespace.
+	instance string
+	// installedIn is where that controller lives; empty for a namespace of the scenario's own.
+	installedIn string
+	// witness sees all runs; nil until observe.
+	witness *witness
+	// isReady says that all is there that has to be before the outage that it shares with others; see live.
+	isReady func()
 }
 
 // begin starts a scenario that may take that long. Every scenario runs beside the others.
@@ -111,7 +129,7 @@ func (s *scenario) must(err error) {
 	}
 }
 
-func (s *scenario) argoNamespace() string { return s.namespace + "-argo" }
+func (s *scenario) argoNamespace() string { return cmp.Or(s.installedIn, s.namespace+"-argo") }
 
 // startArgo gives the scenario a controller that serves only its namespace.
 func (s *scenario) startArgo() {
@@ -134,6 +152,7 @@ type cron struct {
 	deadline int    // startingDeadlineSeconds; 0: none
 	spec     string // further lines of the spec, unindented
 	template string // further lines of the workflowSpec, unindented
+	notes    string // annotations, lines of YAML, unindented
 }
 
 func (s *scenario) create(c cron) {
@@ -145,7 +164,14 @@ func (s *scenario) create(c cron) {
 		c.runs = "1s"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "apiVersion: argoproj.io/v1alpha1\nkind: CronWorkflow\nmetadata: {name: %s}\nspec:\n  schedules: [%q]\n  timezone: UTC\n", c.name, c.schedule)
+	fmt.Fprintf(&b, "apiVersion: argoproj.io/v1alpha1\nkind: CronWorkflow\nmetadata:\n  name: %q\n", c.name)
+	if s.instance != "" {
+		fmt.Fprintf(&b, "  labels: {workflows.argoproj.io/controller-instanceid: %s}\n", s.instance)
+	}
+	if c.notes != "" {
+		b.WriteString("  annotations:\n" + indent(c.notes, "    "))
+	}
+	fmt.Fprintf(&b, "spec:\n  schedules: [%q]\n  timezone: UTC\n", c.schedule)
 	if c.deadline > 0 {
 		fmt.Fprintf(&b, "  startingDeadlineSeconds: %d\n", c.deadline)
 	}
@@ -194,6 +220,12 @@ func (s *scenario) workflows() map[string]*unstructured.Unstructured {
 		got[list.Items[i].GetName()] = &list.Items[i]
 	}
 	return got
+}
+
+// eventually waits until cond has nothing to say against it.
+func (s *scenario) eventually(what string, cond func() error) {
+	s.Helper()
+	s.must(cluster.Await(s.ctx, what, func(context.Context) error { return cond() }))
 }
 
 func runName(cron string, at time.Time) string { return fmt.Sprintf("%s-%d", cron, at.Unix()) }
