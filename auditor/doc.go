@@ -11,7 +11,8 @@
 //
 // Audit judges a window once, from all there is to know. Watcher (watcher.go) does so continuously for many CronWorkflows: what is
 // seen comes in as it happens, each firing is judged by the same table as its grace ends and again when something happens that
-// concerns it, until its verdict is final; State is what of that must outlive the process. The files watcher_*.go are one thing
+// concerns it, until its verdict is final; State is what of that must outlive the process. WithState (recorded.go) lets an Audit
+// know what a Watcher has recorded, so that the two do not contradict each other. The files watcher_*.go are one thing
 // each: what was seen (watched, runs, edits, counting), the verdicts on it (verdicts, look), what may be forgotten (bounds), and
 // the state (state).
 package auditor

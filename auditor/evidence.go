@@ -13,6 +13,8 @@ type Input struct {
 	Record *Record
 	// Coverage are the stretches in which somebody watched without a gap; nothing could come and go unseen in them.
 	Coverage []Stretch
+	// Lost are what an earlier look found of firings that had not run when they were due, one each at the most.
+	Lost []Finding
 	// Controller is what the Argo controller that serves this CronWorkflow left behind.
 	Controller Controller
 }

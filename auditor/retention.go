@@ -127,6 +127,11 @@ func (f *firing) absence() (Certainty, []string) {
 	case f.absentBefore:
 		return Likely, append(said, "It had not run when Rollcall last looked.")
 	}
+	for _, c := range f.in.Coverage {
+		if c.covers(f.at, f.at.Add(f.grace)) && !f.ranUnseen() {
+			return Likely, append(said, fmt.Sprintf("Rollcall watched from %s to %s and saw none.", stamp(c.From), stamp(c.To)))
+		}
+	}
 	return "", said
 }
 

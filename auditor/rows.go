@@ -14,18 +14,38 @@ const forbidLag = 15 * time.Second
 
 // Row 1.
 func (f *firing) ran() ruling {
-	runs := f.runs[f.name]
+	seen := f.ranAsWorkflow()
+	recorded, ok := f.recorded()
+	switch {
+	case !ok:
+		return seen
+	case seen.verdict == recorded.Verdict && seen.createdAt.Equal(recorded.CreatedAt):
+		return seen // it says more
+	case recorded.CreatedAt.IsZero():
+		return ruling{recorded.Verdict, StatusOnly, recorded.CreatedAt, []string{fmt.Sprintf(
+			"The record has its run as %s: Argo was seen to write it to status.lastScheduledTime.", recorded.Verdict)}}
+	}
+	said := []string{fmt.Sprintf("The record has its run as %s.", recorded.Verdict)}
+	if seen.verdict != "" {
+		said = append(said, seen.said[0])
+	}
+	return ruling{recorded.Verdict, "", recorded.CreatedAt, said}
+}
+
+// recorded is the run of the firing as the record has it.
+func (f *firing) recorded() (RecordedRun, bool) {
 	if f.in.Record != nil {
 		for _, run := range f.in.Record.Runs {
 			if run.ScheduledTime.Equal(f.at) {
-				if run.CreatedAt.IsZero() {
-					return ruling{run.Verdict, StatusOnly, run.CreatedAt, []string{fmt.Sprintf(
-						"The record has its run as %s: Argo was seen to write it to status.lastScheduledTime.", run.Verdict)}}
-				}
-				return ruling{run.Verdict, "", run.CreatedAt, []string{fmt.Sprintf("The record has its run as %s.", run.Verdict)}}
+				return run, true
 			}
 		}
 	}
+	return RecordedRun{}, false
+}
+
+func (f *firing) ranAsWorkflow() ruling {
+	runs := f.runs[f.name]
 	if len(runs) == 0 || !f.owns(runs[0]) {
 		return pass("No Workflow %s of this CronWorkflow exists, and no record has one.", f.name)
 	}
@@ -186,7 +206,10 @@ func (f *firing) switchedOff() ruling {
 		if !stopped.IsZero() && !newestUpTo(f.in.Record.Resumed, f.at).After(stopped) {
 			return skipped(Stopped, "Its phase was seen Stopped at %s.", stamp(stopped))
 		}
-	} else if status := f.in.CronWorkflow.Status; status.Stopped && f.at.After(status.LastScheduledTime) {
+	}
+	// Where somebody watched, the record would say so.
+	status := f.in.CronWorkflow.Status
+	if status.Stopped && f.at.After(status.LastScheduledTime) && (f.in.Record == nil || !f.watched(f.at)) {
 		return skipped(Stopped, "Its phase is Stopped: the stopStrategy ended it after the run of %s.", orNever(status.LastScheduledTime))
 	}
 	return pass("It was neither.")
@@ -290,8 +313,7 @@ func (f *firing) blockerGone() string {
 
 // activeAsSeen is what was last seen of status.active before the firing, where somebody watched at that time.
 func (f *firing) activeAsSeen() (seen ActiveSeen, ok bool) {
-	watched := slices.ContainsFunc(f.in.Coverage, func(s Stretch) bool { return s.covers(f.at, f.at) })
-	if f.in.Record == nil || !watched {
+	if f.in.Record == nil || !f.watched(f.at) {
 		return ActiveSeen{}, false
 	}
 	for _, a := range f.in.Record.Active {
@@ -300,6 +322,11 @@ func (f *firing) activeAsSeen() (seen ActiveSeen, ok bool) {
 		}
 	}
 	return seen, ok
+}
+
+// watched says whether somebody watched at t.
+func (r *roll) watched(t time.Time) bool {
+	return slices.ContainsFunc(r.in.Coverage, func(s Stretch) bool { return s.covers(t, t) })
 }
 
 // Row 12.

@@ -33,6 +33,15 @@ type State struct {
 	Strip []Verdict
 }
 
+// TakenAt is when the state was taken, as far as it says: it knows nothing of what came later.
+func (s State) TakenAt() time.Time {
+	taken := s.AuditedThrough
+	for _, c := range s.Coverage {
+		taken = later(taken, c.To)
+	}
+	return taken
+}
+
 // The most that a State holds. What it has to forget is the oldest, and nothing that a firing without a final verdict rests on.
 const (
 	MaxEpochs    = 20

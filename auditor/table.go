@@ -24,7 +24,18 @@ func (r *roll) firing(e epoch, at time.Time) *firing {
 	if d := r.deadline(e.spec); d > 0 {
 		f.deadline = at.Add(d)
 	}
+	_, f.absentBefore = f.lostBefore()
 	return f
+}
+
+// lostBefore is what an earlier look found of the firing; false where it did not find it lost.
+func (f *firing) lostBefore() (Finding, bool) {
+	for _, found := range f.in.Lost {
+		if found.ScheduledTime.Equal(f.at) {
+			return found, true
+		}
+	}
+	return Finding{}, false
 }
 
 // ruling is what one row of the table says of a firing. An empty verdict passes it on to the next row.
@@ -86,8 +97,12 @@ var table = []struct {
 // judge applies the table and says what each row answered.
 func (f *firing) judge() (Finding, []Step) {
 	var steps []Step
+	settled := 12
+	if before, _ := f.lostBefore(); before.Verdict == Expired {
+		settled = 13 // it was too late for it before the newer firing ran
+	}
 	for _, row := range table {
-		if f.absentBefore && row.number >= 9 && row.number <= 12 {
+		if f.absentBefore && row.number >= 9 && row.number <= settled {
 			continue
 		}
 		r := row.rule(f)
@@ -112,6 +127,9 @@ func (f *firing) finding(r ruling) Finding {
 	found.Certainty, grounds = f.absence()
 	found.Evidence = append(found.Evidence, grounds...)
 	found.Cause, grounds = f.cause()
+	if before, ok := f.lostBefore(); ok && found.Cause == Undetermined && before.Cause != "" && before.Cause != Undetermined {
+		found.Cause, grounds = before.Cause, []string{fmt.Sprintf("The record has %s as the cause.", before.Cause)}
+	}
 	found.Evidence = append(found.Evidence, grounds...)
 	return found
 }

@@ -33,7 +33,8 @@ func newAudit(env environment) *cobra.Command {
 GaveUp or Unknown. The window is what lies after its begin, until its end.
 
 Missed is what did not run and still may, since its starting deadline is ahead; Expired is what it is too late for. Only
-what is certain or likely is called either: where Argo may have deleted a run, the verdict is Unknown.
+what is certain or likely is called either: where Argo may have deleted a run, the verdict is Unknown. Where Rollcall runs in the
+cluster, what it has recorded (CronAudits) counts too: it knows of runs that are gone.
 
 Exit status: 0 nothing was lost; 2 something is Missed, Expired or GaveUp; 1 at least one CronWorkflow could not be judged.`,
 		Example: `  # The last 24 hours of a namespace, or of all
@@ -43,7 +44,7 @@ Exit status: 0 nothing was lost; 2 something is Missed, Expired or GaveUp; 1 at 
   # One CronWorkflow, every firing of two hours
   rollcall audit tick --from 2026-11-23T04:00:00Z --to 2026-11-23T06:00:00Z -o wide
 
-  # Without a cluster, from a dump of one
+  # Without a cluster, from a dump of one (of one where Rollcall runs: cwf,wf,lease,cronaudit)
   kubectl get cwf,wf,lease -A -o yaml --show-managed-fields > dump.yaml
   rollcall audit -f dump.yaml --since 7d
 

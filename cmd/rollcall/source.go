@@ -68,11 +68,13 @@ func (s *source) read(ctx context.Context, names []string, allNamespaces bool) (
 		if e.Snapshot, err = argo.ReadDump(s.dump, s.env.In, scope); err != nil {
 			return nil, err
 		}
+		states := decodeRecords(e)
 		if e.now = e.Now; !now.IsZero() {
 			e.now = now
 		} else if e.now.IsZero() {
 			return nil, fmt.Errorf("--now: the dump has no time in it to judge by: give one, like --now 2026-11-23T04:45:00Z")
 		}
+		e.recall(states, false)
 		s.say(e)
 		return e, nil
 	}
@@ -89,9 +91,14 @@ func (s *source) read(ctx context.Context, names []string, allNamespaces bool) (
 	if e.Snapshot, err = e.client.Snapshot(ctx, scope); err != nil {
 		return nil, s.connection.explain(err)
 	}
+	states, err := s.readRecords(ctx, e, scope)
+	if err != nil {
+		return nil, err
+	}
 	if e.now = e.Now; !now.IsZero() {
 		e.now = now
 	}
+	e.recall(states, now.IsZero())
 	s.say(e)
 	return e, nil
 }

@@ -19,7 +19,7 @@ import (
 // documents and lists of CronWorkflows, Workflows, WorkflowTemplates, ClusterWorkflowTemplates, CronAudits, Leases and Argo's
 // ConfigMap. Any other kind, and what is neither YAML nor JSON, is an error that names the file, the document and the line;
 // one malformed object is not: a CronWorkflow carries its error, any other is mentioned in the notes. Where an object is
-// there twice the newer one counts.
+// there twice the newer one counts. CronAudits are not understood here, but handed on, whatever the scope.
 //
 // A file named "-" is stdin; of a folder all files *.yaml, *.yml and *.json are read.
 func ReadDump(files []string, stdin io.Reader, scope Scope) (*Snapshot, error) {
@@ -50,6 +50,7 @@ type dump struct {
 	templates map[templateName]lifetime
 	lease     *auditor.Lease
 	config    *controllerConfig
+	records   []versioned[Record]
 	newest    time.Time
 	notes     []string
 }
@@ -163,7 +164,7 @@ func (d *dump) add(where string, raw json.RawMessage, item wireHeader, depth int
 	case " ConfigMap":
 		return d.addConfig(where, raw)
 	case "rollcall.dev CronAudit":
-		return nil // the record: nothing reads it yet
+		return d.addRecord(where, raw)
 	}
 	if header.APIVersion == "" {
 		return fmt.Errorf("%s: the %s has no apiVersion; %s", where, header.Kind, accepted)
@@ -323,7 +324,7 @@ func (d *dump) snapshot() (*Snapshot, error) {
 		}
 	}
 	observed, more := f.assemble(d.scope.InstanceID)
-	return &Snapshot{CronWorkflows: observed, Now: d.newest, Notes: append(notes, more...), OutsideInstance: outside}, nil
+	return &Snapshot{CronWorkflows: observed, Records: recordsOf(d.records), Now: d.newest, Notes: append(notes, more...), OutsideInstance: outside}, nil
 }
 
 // identified is an object of which a dump may hold several versions.

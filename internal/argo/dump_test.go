@@ -1,9 +1,11 @@
 package argo
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -57,7 +59,6 @@ func TestDumpReadsTheSameInEveryForm(t *testing.T) {
 		"lists in a list":            asYAML(t, listOf(listOf(cron), listOf(run), listOf())),
 		"the same object twice":      asYAML(t, listOf(cron, run, run, cron)),
 		"with objects that it ignores": asYAML(t, listOf(cron, run,
-			map[string]any{"apiVersion": "rollcall.dev/v1alpha1", "kind": "CronAudit", "metadata": map[string]any{"name": "tick"}},
 			map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "kube-root-ca.crt"}, "data": map[string]any{"a": "b"}},
 			map[string]any{"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": map[string]any{"name": "kube-scheduler", "namespace": "kube-system"}})),
 	} {
@@ -223,6 +224,41 @@ func TestOfTwoVersionsTheNewerCounts(t *testing.T) {
 		if len(got.Runs) != 1 || !got.Runs[0].Finished() {
 			t.Errorf("runs are %+v", got.Runs)
 		}
+	}
+}
+
+func TestDumpHandsOnTheRecords(t *testing.T) {
+	audit := func(name, version, status string) map[string]any {
+		return map[string]any{
+			"apiVersion": "rollcall.dev/v1alpha1", "kind": "CronAudit", "status": status, "metadata": map[string]any{
+				"name": name, "namespace": "default", "resourceVersion": version, "managedFields": []any{wrote("rollcall", after(time.Hour), nil)},
+			},
+		}
+	}
+	nameless := audit("", "1", "")
+	s, err := readText(asYAML(t, listOf(cronObject("tick"), audit("tick", "12", "new"), audit("tick", "8", "old"), audit("tock", "9", "another"), nameless)), Scope{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range s.Records {
+		var object struct {
+			Status string `json:"status"`
+		}
+		if err := json.Unmarshal(r.Object, &object); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, r.Where+": "+object.Status)
+	}
+	want := []string{"standard input, document 1, line 1, item 2: new", "standard input, document 1, line 1, item 4: another"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if !s.Now.Equal(created.Add(time.Hour)) {
+		t.Errorf("the newest time is %s", s.Now)
+	}
+	if note := "standard input, document 1, line 1, item 5: a CronAudit without a name is left out."; !slices.Contains(s.Notes, note) {
+		t.Errorf("%q", s.Notes)
 	}
 }
 

@@ -22,6 +22,8 @@ type Scope struct {
 type Snapshot struct {
 	// CronWorkflows are sorted by namespace and name.
 	CronWorkflows []Observed
+	// Records are the CronAudits of a dump, one of each name; a cluster's are not read here.
+	Records []Record
 	// Now is the present time by the API server's clock; for a dump the newest time in it, zero when there is none.
 	Now time.Time
 	// ClockOffset is how far the API server's clock is ahead of the local one; 0 for a dump.

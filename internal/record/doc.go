@@ -1,6 +1,6 @@
 // Package record keeps what Rollcall knows of each CronWorkflow in a CronAudit beside it, so that a restart or a new leader goes
 // on where the last one was: the conversion between auditor.State and the status of a CronAudit (StatusOf, StateOf), and the
-// Store that reads and writes them.
+// Store that reads and writes them. Read and Decode are for those who only want to know.
 //
 // # How it is written
 //

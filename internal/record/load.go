@@ -14,44 +14,57 @@ import (
 //
 // A record that cannot be relied on is left out, with a line in the log, and replaced by the next Save.
 func (s *Store) Load(ctx context.Context) (map[auditor.Key]auditor.State, error) {
-	namespaces := s.options.Namespaces
-	if len(namespaces) == 0 {
-		namespaces = []string{""}
+	type record struct {
+		version
+		state auditor.State
+		ok    bool
+	}
+	all, err := readAll(ctx, s.api, s.options.Namespaces, func(key auditor.Key, i item) record {
+		v, state, ok := s.judge(key, i)
+		return record{v, state, ok}
+	})
+	if err != nil {
+		return nil, err
 	}
 	states := map[auditor.Key]auditor.State{}
-	versions := map[auditor.Key]version{}
-	for _, namespace := range namespaces {
-		where := "all namespaces"
-		if namespace != "" {
-			where = "namespace " + namespace
-		}
-		begin := func() {
-			inHere := func(key auditor.Key) bool { return namespace == "" || key.Namespace == namespace }
-			maps.DeleteFunc(states, func(key auditor.Key, _ auditor.State) bool { return inHere(key) })
-			maps.DeleteFunc(versions, func(key auditor.Key, _ version) bool { return inHere(key) })
-		}
-		err := s.api.list(ctx, namespace, begin, func(i item) {
-			key := auditor.Key{Namespace: i.Metadata.Namespace, Name: i.Metadata.Name}
-			v, state, ok := s.judge(key, i)
-			versions[key] = v
-			if ok {
-				states[key] = state
-			}
-		})
-		if err != nil {
-			return nil, explain(err, "read the records in %s", where)
-		}
-	}
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, e := range s.entries {
 		s.drop(e)
 	}
-	for key, v := range versions {
-		s.entry(key).know(v)
+	for key, r := range all {
+		s.entry(key).know(r.version)
+		if r.ok {
+			states[key] = r.state
+		}
 	}
 	return states, nil
+}
+
+// readAll reads the records of namespaces, of all when there are none, and keeps of each what keep makes of it.
+func readAll[T any](ctx context.Context, from *api, namespaces []string, keep func(auditor.Key, item) T) (map[auditor.Key]T, error) {
+	if len(namespaces) == 0 {
+		namespaces = []string{""}
+	}
+	kept := map[auditor.Key]T{}
+	for _, namespace := range namespaces {
+		where := "all namespaces"
+		if namespace != "" {
+			where = "namespace " + namespace
+		}
+		begin := func() {
+			maps.DeleteFunc(kept, func(key auditor.Key, _ T) bool { return namespace == "" || key.Namespace == namespace })
+		}
+		err := from.list(ctx, namespace, begin, func(i item) {
+			key := auditor.Key{Namespace: i.Metadata.Namespace, Name: i.Metadata.Name}
+			kept[key] = keep(key, i)
+		})
+		if err != nil {
+			return nil, explain(err, "read the records in %s", where)
+		}
+	}
+	return kept, nil
 }
 
 // Reload reads one record again, so that it can be written after ErrSuperseded. What was saved and not written is dropped: the
@@ -88,20 +101,27 @@ func (s *Store) Reload(ctx context.Context, key auditor.Key) (state auditor.Stat
 
 // judge reads a record; ok says whether it can be relied on.
 func (s *Store) judge(key auditor.Key, i item) (version, auditor.State, bool) {
-	v, state, err := i.read()
-	if err == nil {
-		err = ripe(state, s.options.Now())
-	}
-	switch {
-	case err != nil:
+	v, state, err := i.rely(s.options.Now())
+	if err != nil {
 		s.log.Warn("record cannot be relied on and is begun anew", "cronworkflow", key.String(), "error", err.Error())
-	case state.UID == "": // made and not written yet
-	case state.UID != v.owner:
-		s.log.Warn("record is of another CronWorkflow than its owner and is begun anew", "cronworkflow", key.String(), "uid", state.UID, "owner", v.owner)
-	default:
-		return v, state, true
 	}
-	return v, auditor.State{}, false
+	return v, state, err == nil && state.UID != ""
+}
+
+// rely reads a record. An error says why it cannot be relied on at this time, zero for any; the version is good all the same. A record
+// that was made and not written yet has no UID.
+func (i item) rely(now time.Time) (version, auditor.State, error) {
+	v, state, err := i.read()
+	if err == nil && !now.IsZero() {
+		err = ripe(state, now)
+	}
+	if err == nil && state.UID != "" && state.UID != v.owner {
+		err = fmt.Errorf("it is of another CronWorkflow (UID %s) than its owner (UID %q)", state.UID, v.owner)
+	}
+	if err != nil {
+		return v, auditor.State{}, err
+	}
+	return v, state, nil
 }
 
 // ripe is an error for a state that knows the future: no firing would be judged until then.

@@ -88,7 +88,7 @@ func TestARecordThatCannotBeReliedOnIsBegunAnew(t *testing.T) {
 		"of an unheard policy": {`{"observedUID":"u1","revision":4,"writtenBy":"b/x","specEpochs":[{"from":"2026-11-23T12:00:00.000000Z","concurrencyPolicy":"Maybe"}]}`, "Maybe"},
 		"from the future":      {`{"observedUID":"u1","revision":4,"writtenBy":"b/x","auditedThrough":"2999-01-01T00:00:00Z"}`, "status.auditedThrough is in the future"},
 		"watching the future":  {`{"observedUID":"u1","revision":4,"writtenBy":"b/x","record":{"coverage":[{"from":"2026-11-23T12:00:00.000000Z","to":"2999-11-23T12:00:00.000000Z"}]}}`, "status.record.coverage[0] is in the future"},
-		"of another owner":     {`{"observedUID":"u9","revision":4,"writtenBy":"b/x"}`, "another CronWorkflow than its owner"},
+		"of another owner":     {`{"observedUID":"u9","revision":4,"writtenBy":"b/x"}`, "it is of another CronWorkflow"},
 		"blank":                {`{}`, ""},
 		"not an object":        {`"gone"`, "cannot unmarshal"},
 	} {
