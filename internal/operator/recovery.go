@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -94,27 +95,49 @@ func (r *roll) abandon(c *cron) {
 	c.recovery = recovery{cancel: c.cancel}
 }
 
-// recover begins the recoveries that are due, as far as there are places.
+// recover begins the recoveries that are due, as far as there are places. What takes no place waits for none, or what cannot be
+// helped would hold up what can. No namespace gets more than half of the places, and the one that has the fewest comes first:
+// where a webhook hangs, each recovery keeps its place until it is settled whether the run was made.
 func (r *roll) recover(now time.Time) {
 	if r.next.IsZero() || now.Before(r.next) {
 		return
 	}
-	var ready []*cron
+	ready := map[string][]*cron{}
 	r.next = time.Time{}
 	for _, c := range r.due {
 		switch {
 		case !c.due.After(now):
-			ready = append(ready, c)
+			ready[c.key.Namespace] = append(ready[c.key.Namespace], c)
 		case r.next.IsZero() || c.due.Before(r.next):
 			r.next = c.due
 		}
 	}
-	slices.SortFunc(ready, func(a, b *cron) int { return cmp.Or(a.due.Compare(b.due), a.key.Compare(b.key)) })
-	for _, c := range ready[:min(len(ready), max(r.Timing.Recoveries-r.busy, 0))] {
+	for _, waiting := range ready {
+		slices.SortFunc(waiting, func(a, b *cron) int { return cmp.Or(a.due.Compare(b.due), a.key.Compare(b.key)) })
+	}
+	namespaces := slices.Sorted(maps.Keys(ready))
+	for len(namespaces) > 0 && r.places() > 0 {
+		namespace := slices.MinFunc(namespaces, func(a, b string) int { return cmp.Compare(r.busy[a], r.busy[b]) })
+		if r.busy[namespace] >= max(r.Timing.Recoveries/2, 1) {
+			return
+		}
+		c := ready[namespace][0]
+		if ready[namespace] = ready[namespace][1:]; len(ready[namespace]) == 0 {
+			namespaces = slices.DeleteFunc(namespaces, func(n string) bool { return n == namespace })
+		}
 		delete(r.due, c.key)
 		c.due, c.hold, c.stirred = time.Time{}, false, false
 		r.begin(c, now)
 	}
+}
+
+// places is how many more recoveries may be under way.
+func (r *roll) places() int {
+	left := r.Timing.Recoveries
+	for _, n := range r.busy {
+		left -= n
+	}
+	return left
 }
 
 // job is what is to be done for one CronWorkflow, outside of the roll's goroutine.
@@ -170,7 +193,7 @@ func (r *roll) begin(c *cron, now time.Time) {
 	}
 	ctx, cancel := context.WithCancel(r.term.ctx)
 	c.cancel = cancel
-	r.busy++
+	r.busy[c.key.Namespace]++
 	r.term.tasks.Go(func() {
 		defer cancel()
 		done := r.carryOut(ctx, j)
@@ -233,7 +256,9 @@ func (o *Operator) carryOut(ctx context.Context, j job) (done outcome) {
 
 // concluded takes in what became of a job, and says when to look after the CronWorkflow again.
 func (r *roll) concluded(c *cron, j job, done outcome) {
-	r.busy--
+	if r.busy[c.key.Namespace]--; r.busy[c.key.Namespace] == 0 {
+		delete(r.busy, c.key.Namespace)
+	}
 	c.cancel = nil
 	now := r.now()
 	if len(r.due) > 0 {

@@ -23,8 +23,8 @@ type roll struct {
 	next time.Time
 	// clockOff says that it was told that the clocks differ.
 	clockOff bool
-	// busy is how many recoveries are under way.
-	busy int
+	// busy is how many recoveries are under way in each namespace.
+	busy map[string]int
 }
 
 // cron is what is kept of one CronWorkflow beside what the Watcher keeps.
@@ -41,7 +41,8 @@ type cron struct {
 }
 
 func newRoll(o *Operator) *roll {
-	return &roll{Operator: o, watcher: auditor.NewWatcher(o.Judging), crons: map[auditor.Key]*cron{}, owners: map[string]*cron{}, due: map[auditor.Key]*cron{}}
+	return &roll{Operator: o, watcher: auditor.NewWatcher(o.Judging), crons: map[auditor.Key]*cron{}, owners: map[string]*cron{}, due: map[auditor.Key]*cron{},
+		busy: map[string]int{}}
 }
 
 // maxClockOffset is how far the clocks may differ before it is said.
