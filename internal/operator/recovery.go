@@ -178,6 +178,9 @@ func (r *roll) begin(c *cron, now time.Time) {
 	if mode != auditor.BackfillOff {
 		j.plan = backfill.NewPlan(in.CronWorkflow, findings(state), r.policy(), now).Attempted(state.Record.Recoveries)
 	}
+	if j.rehearse {
+		j.plan = c.untold(j.plan)
+	}
 	if mode == auditor.BackfillOn && c.stuck != "" && len(state.Open)+len(state.Unsettled) == 0 && !c.owes() && !now.Before(c.touched.Add(touchEvery)) {
 		j.touch = c.stuck
 		c.touched = now
@@ -221,6 +224,12 @@ func backfilled(state auditor.State) (times []time.Time) {
 		}
 	}
 	return times
+}
+
+// untold is what is left of a plan to rehearse: what a recovery would do is told once of each firing, and asked once.
+func (c *cron) untold(plan backfill.Plan) backfill.Plan {
+	plan.Steps = slices.DeleteFunc(slices.Clone(plan.Steps), func(s backfill.Step) bool { return c.rehearsed[s.Finding.ScheduledTime] })
+	return plan
 }
 
 // giveUp notes the firings that a plan leaves for good.
@@ -324,13 +333,14 @@ func (r *roll) unsaved(c *cron, err error, now time.Time) bool {
 // take takes in what became of a plan, and says when it is worth making another; zero when nothing tells.
 func (r *roll) take(c *cron, j job, report backfill.Report, now time.Time) (again time.Time) {
 	again = report.Again
-	progress, blocked := false, ""
+	progress, waits, blocked := false, false, ""
 	for _, result := range report.Results {
 		if j.rehearse {
 			r.tellRehearsal(c, result)
 			continue
 		}
 		progress = progress || result.Outcome == backfill.Created
+		waits = waits || result.Outcome == backfill.Requeued
 		if result.Outcome == backfill.Blocked && blocked == "" {
 			blocked = firstOf(result.Why)
 			r.tellBlocked(c, result)
@@ -339,17 +349,21 @@ func (r *roll) take(c *cron, j job, report backfill.Report, now time.Time) (agai
 	if j.rehearse {
 		return now.Add(maxPoll)
 	}
-	c.blocked = blocked
+	failing := failed(j.plan, report)
+	if blocked != "" || progress || failing || !waits {
+		c.blocked = blocked // otherwise nothing was tried that could tell
+		r.alert(c, now)
+	}
 	switch {
 	case progress:
 		c.polls = 0
+	case failing:
+		c.hold = true
 	case !again.IsZero() && again.Before(now.Add(poll)):
 		// Room, or a live firing: the watch tells of both.
 		delay := min(poll<<min(c.polls, 10), maxPoll) / 2
 		again = later(again, now.Add(delay+rand.N(delay)))
 		c.polls++
-	case !again.IsZero():
-		c.hold = failing(report)
 	}
 	if report.StatusError != nil {
 		r.Log.Warn("the CronWorkflow's status is still to be repaired", "cronworkflow", c.key.String(), "error", report.StatusError)
@@ -365,10 +379,15 @@ func (r *roll) take(c *cron, j job, report backfill.Report, now time.Time) (agai
 	return again
 }
 
-// failing says whether a plan is to be made again because of errors, not for want of room.
-func failing(report backfill.Report) bool {
+// failed says whether something was tried that is to be tried again because of an error; not when it only waits for room.
+func failed(plan backfill.Plan, report backfill.Report) bool {
+	tried := map[time.Time]int{}
+	for _, step := range plan.Steps {
+		tried[step.Finding.ScheduledTime] = step.Attempts
+	}
 	return slices.ContainsFunc(report.Results, func(r backfill.Result) bool {
-		return r.Outcome == backfill.Blocked || r.Outcome == backfill.Requeued && r.LastError != nil
+		again := r.Outcome == backfill.Blocked || r.Outcome == backfill.Requeued
+		return again && r.Attempts > tried[r.Finding.ScheduledTime]
 	})
 }
 
