@@ -232,6 +232,9 @@ func (h *watched) noteRecovery(r Recovery) {
 	all := &h.record.Recoveries
 	i, found := slices.BinarySearchFunc(*all, r.ScheduledTime, func(r Recovery, t time.Time) int { return r.ScheduledTime.Compare(t) })
 	if found {
+		if was := (*all)[i]; was.Attempts == r.Attempts && was.LastError == r.LastError && was.Ended == r.Ended {
+			return
+		}
 		(*all)[i] = r
 	} else {
 		*all = slices.Insert(*all, i, r)

@@ -92,8 +92,12 @@ func (w *work) tooLong(it *item, until time.Time) bool {
 	return left >= 0 && until.Sub(w.Now()) > left
 }
 
+// mostBlocked is how many creates in a row are refused until somebody acts before that is taken to hold for all.
+const mostBlocked = 2
+
 // holdBack says what the item waits for after an attempt that failed. A create may fail for one firing and not for the next, so
-// the others have their turn meanwhile; what else fails concerns the CronWorkflow, and they wait with it.
+// the others have their turn meanwhile; what else fails concerns the CronWorkflow, and they wait with it, as they do where a
+// second firing is blocked too: a hundred creates a minute against a quota that is exceeded help nobody.
 func (w *work) holdBack(it *item, s Sorted, delay time.Duration, err error) {
 	it.pending = pending{w.Now().Add(delay), Requeued, s.Reason, fmt.Sprintf("It is to be tried again after an error: %v", err)}
 	others := it.pending
@@ -102,7 +106,10 @@ func (w *work) holdBack(it *item, s Sorted, delay time.Duration, err error) {
 		others.outcome, others.why = Blocked, fmt.Sprintf("Not tried, because the firing of %s was blocked: %v", stamp(it.at), err)
 	}
 	var f *failure
-	if errors.As(err, &f) && f.request == requestCreate && !w.plan.OneAtATime {
+	if s.Class == ClassBlocked {
+		w.blocked++
+	}
+	if errors.As(err, &f) && f.request == requestCreate && !w.plan.OneAtATime && w.blocked < mostBlocked {
 		return
 	}
 	for _, other := range w.queue {

@@ -41,6 +41,8 @@ type work struct {
 	owingUntil time.Time
 	// waiting is when the present stretch of waiting began; zero when an item has got an outcome since.
 	waiting time.Time
+	// blocked is how many attempts in a row somebody has to act for.
+	blocked int
 	// told are the scheduled times of whose outcomes the Journal was told.
 	told []time.Time
 	// waitingFor is what was last said of a wait.
@@ -109,6 +111,10 @@ func newWork(e *Executor, plan Plan) *work {
 	for _, s := range plan.ToRecover() {
 		at := s.Finding.ScheduledTime.UTC()
 		w.queue = append(w.queue, &item{step: s, at: at, result: results[at], log: w.log.With("firing", at.Format(time.RFC3339))})
+	}
+	if o.Patience > 0 && !plan.OneAtATime {
+		// Not all of them may come to be tried, and no plan is to begin with the same ones again.
+		slices.SortStableFunc(w.queue, func(a, b *item) int { return cmp.Compare(a.step.Attempts, b.step.Attempts) })
 	}
 	w.items = slices.Clone(w.queue)
 	// Otherwise the first attempt looks.
@@ -230,7 +236,7 @@ func (w *work) finish(it *item, outcome Outcome, reason auditor.Reason, why ...s
 func (w *work) exists(it *item, run auditor.Run, more ...string) turn {
 	w.watch(it.at)
 	w.see(it.at)
-	w.progress = w.Now()
+	w.progress, w.blocked = w.Now(), 0
 	w.requeue.Reset()
 	r := it.result
 	r.UID, r.CreatedAt, r.MadeBy = run.UID, run.CreatedAt, madeBy(run)

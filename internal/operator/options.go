@@ -94,7 +94,8 @@ type Options struct {
 type Timing struct {
 	// Patience is the longest wait of a recovery that keeps its place among the Recoveries; default 1 s.
 	Patience time.Duration
-	// Recoveries is on how many CronWorkflows recoveries work at the same time; default 20.
+	// Recoveries is on how many CronWorkflows recoveries work at the same time, half of them at the most in one namespace; default
+	// 20.
 	Recoveries int
 	// Looks is how many last looks are under way at the same time; default 4.
 	Looks int

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -94,27 +95,49 @@ func (r *roll) abandon(c *cron) {
 	c.recovery = recovery{cancel: c.cancel}
 }
 
-// recover begins the recoveries that are due, as far as there are places.
+// recover begins the recoveries that are due, as far as there are places. What takes no place waits for none, or what cannot be
+// helped would hold up what can. No namespace gets more than half of the places, and the one that has the fewest comes first:
+// where a webhook hangs, each recovery keeps its place until it is settled whether the run was made.
 func (r *roll) recover(now time.Time) {
 	if r.next.IsZero() || now.Before(r.next) {
 		return
 	}
-	var ready []*cron
+	ready := map[string][]*cron{}
 	r.next = time.Time{}
 	for _, c := range r.due {
 		switch {
 		case !c.due.After(now):
-			ready = append(ready, c)
+			ready[c.key.Namespace] = append(ready[c.key.Namespace], c)
 		case r.next.IsZero() || c.due.Before(r.next):
 			r.next = c.due
 		}
 	}
-	slices.SortFunc(ready, func(a, b *cron) int { return cmp.Or(a.due.Compare(b.due), a.key.Compare(b.key)) })
-	for _, c := range ready[:min(len(ready), max(r.Timing.Recoveries-r.busy, 0))] {
+	for _, waiting := range ready {
+		slices.SortFunc(waiting, func(a, b *cron) int { return cmp.Or(a.due.Compare(b.due), a.key.Compare(b.key)) })
+	}
+	namespaces := slices.Sorted(maps.Keys(ready))
+	for len(namespaces) > 0 && r.places() > 0 {
+		namespace := slices.MinFunc(namespaces, func(a, b string) int { return cmp.Compare(r.busy[a], r.busy[b]) })
+		if r.busy[namespace] >= max(r.Timing.Recoveries/2, 1) {
+			return
+		}
+		c := ready[namespace][0]
+		if ready[namespace] = ready[namespace][1:]; len(ready[namespace]) == 0 {
+			namespaces = slices.DeleteFunc(namespaces, func(n string) bool { return n == namespace })
+		}
 		delete(r.due, c.key)
 		c.due, c.hold, c.stirred = time.Time{}, false, false
 		r.begin(c, now)
 	}
+}
+
+// places is how many more recoveries may be under way.
+func (r *roll) places() int {
+	left := r.Timing.Recoveries
+	for _, n := range r.busy {
+		left -= n
+	}
+	return left
 }
 
 // job is what is to be done for one CronWorkflow, outside of the roll's goroutine.
@@ -155,6 +178,9 @@ func (r *roll) begin(c *cron, now time.Time) {
 	if mode != auditor.BackfillOff {
 		j.plan = backfill.NewPlan(in.CronWorkflow, findings(state), r.policy(), now).Attempted(state.Record.Recoveries)
 	}
+	if j.rehearse {
+		j.plan = c.untold(j.plan)
+	}
 	if mode == auditor.BackfillOn && c.stuck != "" && len(state.Open)+len(state.Unsettled) == 0 && !c.owes() && !now.Before(c.touched.Add(touchEvery)) {
 		j.touch = c.stuck
 		c.touched = now
@@ -170,7 +196,7 @@ func (r *roll) begin(c *cron, now time.Time) {
 	}
 	ctx, cancel := context.WithCancel(r.term.ctx)
 	c.cancel = cancel
-	r.busy++
+	r.busy[c.key.Namespace]++
 	r.term.tasks.Go(func() {
 		defer cancel()
 		done := r.carryOut(ctx, j)
@@ -198,6 +224,12 @@ func backfilled(state auditor.State) (times []time.Time) {
 		}
 	}
 	return times
+}
+
+// untold is what is left of a plan to rehearse: what a recovery would do is told once of each firing, and asked once.
+func (c *cron) untold(plan backfill.Plan) backfill.Plan {
+	plan.Steps = slices.DeleteFunc(slices.Clone(plan.Steps), func(s backfill.Step) bool { return c.rehearsed[s.Finding.ScheduledTime] })
+	return plan
 }
 
 // giveUp notes the firings that a plan leaves for good.
@@ -233,7 +265,9 @@ func (o *Operator) carryOut(ctx context.Context, j job) (done outcome) {
 
 // concluded takes in what became of a job, and says when to look after the CronWorkflow again.
 func (r *roll) concluded(c *cron, j job, done outcome) {
-	r.busy--
+	if r.busy[c.key.Namespace]--; r.busy[c.key.Namespace] == 0 {
+		delete(r.busy, c.key.Namespace)
+	}
 	c.cancel = nil
 	now := r.now()
 	if len(r.due) > 0 {
@@ -299,13 +333,14 @@ func (r *roll) unsaved(c *cron, err error, now time.Time) bool {
 // take takes in what became of a plan, and says when it is worth making another; zero when nothing tells.
 func (r *roll) take(c *cron, j job, report backfill.Report, now time.Time) (again time.Time) {
 	again = report.Again
-	progress, blocked := false, ""
+	progress, waits, blocked := false, false, ""
 	for _, result := range report.Results {
 		if j.rehearse {
 			r.tellRehearsal(c, result)
 			continue
 		}
 		progress = progress || result.Outcome == backfill.Created
+		waits = waits || result.Outcome == backfill.Requeued
 		if result.Outcome == backfill.Blocked && blocked == "" {
 			blocked = firstOf(result.Why)
 			r.tellBlocked(c, result)
@@ -314,17 +349,21 @@ func (r *roll) take(c *cron, j job, report backfill.Report, now time.Time) (agai
 	if j.rehearse {
 		return now.Add(maxPoll)
 	}
-	c.blocked = blocked
+	failing := failed(j.plan, report)
+	if blocked != "" || progress || failing || !waits {
+		c.blocked = blocked // otherwise nothing was tried that could tell
+		r.alert(c, now)
+	}
 	switch {
 	case progress:
 		c.polls = 0
+	case failing:
+		c.hold = true
 	case !again.IsZero() && again.Before(now.Add(poll)):
 		// Room, or a live firing: the watch tells of both.
 		delay := min(poll<<min(c.polls, 10), maxPoll) / 2
 		again = later(again, now.Add(delay+rand.N(delay)))
 		c.polls++
-	case !again.IsZero():
-		c.hold = failing(report)
 	}
 	if report.StatusError != nil {
 		r.Log.Warn("the CronWorkflow's status is still to be repaired", "cronworkflow", c.key.String(), "error", report.StatusError)
@@ -340,10 +379,15 @@ func (r *roll) take(c *cron, j job, report backfill.Report, now time.Time) (agai
 	return again
 }
 
-// failing says whether a plan is to be made again because of errors, not for want of room.
-func failing(report backfill.Report) bool {
+// failed says whether something was tried that is to be tried again because of an error; not when it only waits for room.
+func failed(plan backfill.Plan, report backfill.Report) bool {
+	tried := map[time.Time]int{}
+	for _, step := range plan.Steps {
+		tried[step.Finding.ScheduledTime] = step.Attempts
+	}
 	return slices.ContainsFunc(report.Results, func(r backfill.Result) bool {
-		return r.Outcome == backfill.Blocked || r.Outcome == backfill.Requeued && r.LastError != nil
+		again := r.Outcome == backfill.Blocked || r.Outcome == backfill.Requeued
+		return again && r.Attempts > tried[r.Finding.ScheduledTime]
 	})
 }
 

@@ -23,8 +23,8 @@ type roll struct {
 	next time.Time
 	// clockOff says that it was told that the clocks differ.
 	clockOff bool
-	// busy is how many recoveries are under way.
-	busy int
+	// busy is how many recoveries are under way in each namespace.
+	busy map[string]int
 }
 
 // cron is what is kept of one CronWorkflow beside what the Watcher keeps.
@@ -41,7 +41,8 @@ type cron struct {
 }
 
 func newRoll(o *Operator) *roll {
-	return &roll{Operator: o, watcher: auditor.NewWatcher(o.Judging), crons: map[auditor.Key]*cron{}, owners: map[string]*cron{}, due: map[auditor.Key]*cron{}}
+	return &roll{Operator: o, watcher: auditor.NewWatcher(o.Judging), crons: map[auditor.Key]*cron{}, owners: map[string]*cron{}, due: map[auditor.Key]*cron{},
+		busy: map[string]int{}}
 }
 
 // maxClockOffset is how far the clocks may differ before it is said.
@@ -183,13 +184,22 @@ func (r *roll) loseCronWorkflow(key auditor.Key) {
 func (r *roll) seeRun(namespace string, run auditor.Run) {
 	now := r.now()
 	r.watcher.SeeRun(namespace, run, now)
-	if c := r.owners[run.Owner]; c != nil {
-		if t, ok := auditor.ScheduledTimeOf(c.key.Name, run.Name); ok && run.BackfilledBy != "" && t.After(c.backfilled) {
-			c.backfilled = t
-		}
+	c := r.owners[run.Owner]
+	if c == nil {
+		return
+	}
+	news := now.Sub(run.CreatedAt) < justCreated || run.Finished() || run.Deleting
+	if t, ok := auditor.ScheduledTimeOf(c.key.Name, run.Name); ok && run.BackfilledBy != "" && t.After(c.backfilled) {
+		c.backfilled, news = t, true
+	}
+	// Each step of a Workflow changes it, and none but the first and the last makes room for anything.
+	if news {
 		r.stir(c, now)
 	}
 }
+
+// justCreated is how long after its creation a run is news.
+const justCreated = 10 * time.Second
 
 func (r *roll) loseRun(namespace string, run auditor.Run) {
 	now := r.now()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -59,7 +60,7 @@ func (r *roll) heed(judged []auditor.Judgement, now time.Time) {
 		case !r.save(c, state):
 		case c.lost > c.saved:
 			r.attend(c, now)
-		default:
+		case len(j.Decided) > 0: // what a recovery notes itself is no news to it
 			r.stir(c, now)
 		}
 	}
@@ -80,6 +81,9 @@ func (r *roll) know(c *cron, state auditor.State, now time.Time) {
 	if all := backfilled(state); len(all) > 0 {
 		c.backfilled = later(c.backfilled, all[len(all)-1])
 	}
+	maps.DeleteFunc(c.rehearsed, func(t time.Time, _ bool) bool {
+		return !slices.ContainsFunc(state.Open, func(f auditor.Finding) bool { return f.ScheduledTime.Equal(t) })
+	})
 	c.gauges.Open, c.gauges.LastLost = state.Open, time.Time{}
 	c.lostLately = nil
 	for _, f := range state.Notable {
@@ -176,7 +180,7 @@ func (r *roll) lastError(c *cron, f auditor.Finding) string {
 // tellBlocked tells once of each reason for which somebody has to act.
 func (r *roll) tellBlocked(c *cron, result backfill.Result) {
 	why := firstOf(result.Why)
-	if c.blocked == why {
+	if gist(c.blocked) == gist(why) {
 		return
 	}
 	at := stamp(result.Finding.ScheduledTime)
@@ -184,11 +188,21 @@ func (r *roll) tellBlocked(c *cron, result backfill.Result) {
 	r.Log.Warn("recovery blocked", "cronworkflow", c.key.String(), "firing", at, "attempt", result.Attempts, "why", why, "error", result.LastError)
 }
 
+// gist is a text without its numbers: the name of the run that was refused, and what is used of a quota, make no other reason.
+func gist(why string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, why)
+}
+
 // tellRehearsal tells once of each firing what a recovery would do about it now.
 func (r *roll) tellRehearsal(c *cron, result backfill.Result) {
 	t := result.Finding.ScheduledTime
-	if !result.Planned || c.rehearsed[t] {
-		return
+	if !result.Planned || c.rehearsed[t] || result.Outcome == backfill.Interrupted || result.Reason == backfill.RetriesEnded {
+		return // or it could not be found out, and is asked again
 	}
 	if c.rehearsed == nil {
 		c.rehearsed = map[time.Time]bool{}
@@ -198,7 +212,7 @@ func (r *roll) tellRehearsal(c *cron, result backfill.Result) {
 	if result.Outcome != backfill.WouldCreate {
 		said = strings.TrimSpace(fmt.Sprintf("Dry run: its recovery would not create it now (%s). %s", result.Outcome, firstOf(result.Why)))
 	}
-	r.watcher.NoteRecovery(c.key, auditor.Recovery{ScheduledTime: t, LastError: said}, r.now())
+	r.watcher.NoteRecovery(c.key, auditor.Recovery{ScheduledTime: t, Attempts: result.Attempts, LastError: said}, r.now())
 	r.event(c, events.RunMissed, true, "The firing of %s was missed. %s", stamp(t), said)
 	r.Log.Info("dry run", "cronworkflow", c.key.String(), "firing", stamp(t), "outcome", result.Outcome, "workflow", result.Workflow, "why", firstOf(result.Why))
 }
