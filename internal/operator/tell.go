@@ -39,7 +39,7 @@ func (r *roll) heed(judged []auditor.Judgement, now time.Time) {
 		if c == nil {
 			continue
 		}
-		before := c.open
+		before, stuck := c.open, c.stuck
 		state, ok := r.watcher.State(j.Key)
 		if !ok {
 			continue
@@ -60,7 +60,7 @@ func (r *roll) heed(judged []auditor.Judgement, now time.Time) {
 		case !r.save(c, state):
 		case c.lost > c.saved:
 			r.attend(c, now)
-		case len(j.Decided) > 0: // what a recovery notes itself is no news to it
+		case len(j.Decided) > 0 || c.stuck != stuck: // what a recovery notes itself is no news to it
 			r.stir(c, now)
 		}
 	}
