@@ -22,8 +22,9 @@ import (
 // cluster is a small cluster in memory with one CronWorkflow, for use inside a synctest bubble. It does what an API server
 // does with names, resource versions and lost answers, and as much of what Argo does as a test asks for.
 type cluster struct {
-	began time.Time // the bubble's time when the cluster's was start
-	start time.Time
+	mayChange error
+	began     time.Time // the bubble's time when the cluster's was start
+	start     time.Time
 
 	mu      sync.Mutex
 	gone    bool
@@ -123,6 +124,9 @@ func (c *cluster) create(name, by string, controlled bool) auditor.Run {
 	c.runs[name] = r
 	return r
 }
+
+// MayChange asks nobody unless the test says what is answered.
+func (c *cluster) MayChange(context.Context, backfill.Look) error { return c.mayChange }
 
 func (c *cluster) Change(ctx context.Context, look backfill.Look, change backfill.Change) error {
 	return c.request(ctx, request{verb: "change", change: change}, func() error {

@@ -3,6 +3,7 @@ package backfill_test
 import (
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -247,5 +248,20 @@ func TestRunStaysUncertainWhereItCannotFindOut(t *testing.T) {
 			now: "04:41:00", missed: []string{"04:40:00"}, set: afterCreate("look", answer(503, 0, "down"), 70*time.Second),
 			outcomes: []string{"04:40 Uncertain/NotSettled"}, writes: []string{"create 04:40"}, incomplete: true,
 		},
+	})
+}
+
+func TestNoRunIsMadeThatTheStatusMayNotBeMadeToShow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster("04:41:30", minutely(schedules("40 4 * * *"), deadline(2*time.Hour), lastScheduled("00:00:00")))
+		c.mayChange = apierrors.NewForbidden(workflows, "tick", errors.New("cannot patch resource"))
+		b := newBench(t, c, byHand(func(*backfill.Policy) {}))
+		report := b.executor.Run(t.Context(), b.plan(missed("04:40:00")...))
+		if outcome := report.Results[0].Outcome; outcome != backfill.Blocked {
+			t.Errorf("the outcome is %s", outcome)
+		}
+		if sent := append(b.sent("create"), b.sent("change")...); len(sent) > 0 {
+			t.Errorf("sent %v", sent)
+		}
 	})
 }

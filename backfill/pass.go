@@ -99,6 +99,9 @@ func (w *work) pass(ctx context.Context, it *item) (turn, error) {
 			}
 			continue
 		}
+		if err := w.mayChange(act, look); err != nil {
+			return turn{}, err
+		}
 		if err := ctx.Err(); err != nil && !promised {
 			return turn{}, err
 		}
@@ -107,6 +110,20 @@ func (w *work) pass(ctx context.Context, it *item) (turn, error) {
 		}
 		return w.create(ctx, look, it)
 	}
+}
+
+// mayChange asks once whether the status may be written.
+func (w *work) mayChange(ctx context.Context, look Look) error {
+	if w.permitted {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.Timing.Call)
+	defer cancel()
+	if err := w.Submitter.MayChange(ctx, look); err != nil {
+		return &failure{requestChange, err}
+	}
+	w.permitted = true
+	return nil
 }
 
 // ranMeanwhile ends an item whose run is not there but may have come and gone since the audit: Argo, back again, starts the newest

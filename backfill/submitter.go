@@ -35,6 +35,10 @@ type Looker interface {
 // Writer changes the cluster. Its errors are those of the API server or of the way to it, wrapped; each call is one request,
 // without retries of its own.
 type Writer interface {
+	// MayChange asks, without changing anything, whether Change is permitted. Other reasons for which it may be refused are no error
+	// here. It is asked before the first create: a run that the status cannot be made to show can keep Argo from ever firing the
+	// schedule again.
+	MayChange(ctx context.Context, look Look) error
 	// Create makes the Workflow that Argo would have made for the firing from the CronWorkflow as looked at.
 	Create(ctx context.Context, look Look, run NewRun) (auditor.Run, error)
 	// Change patches the status of the CronWorkflow, guarded by the look's ResourceVersion (409 Conflict when it has moved on).

@@ -41,6 +41,8 @@ type work struct {
 	owingUntil time.Time
 	// waiting is when the present stretch of waiting began; zero when an item has got an outcome since.
 	waiting time.Time
+	// permitted says that the status may be written, as far as permissions go.
+	permitted bool
 	// blocked is how many attempts in a row somebody has to act for.
 	blocked int
 	// told are the scheduled times of whose outcomes the Journal was told.

@@ -3,6 +3,7 @@ package argo
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"syscall"
@@ -283,5 +284,35 @@ func TestWritesNeedALookOfThisClient(t *testing.T) {
 	}
 	if err := c.Change(t.Context(), look, backfill.Change{Fulfilled: true}); err == nil || err.Error() != want {
 		t.Errorf("Change: %v", err)
+	}
+}
+
+func TestMayChangeTellsOnlyOfWhatIsNotPermitted(t *testing.T) {
+	answer := func(code int, reason string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Query().Get("dryRun") != "All" {
+				t.Errorf("it is no dry run: %s", r.URL)
+			}
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(code)
+			fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":%q,"code":%d,"message":"no"}`, reason, code)
+		}
+	}
+	for name, c := range map[string]struct {
+		answer http.HandlerFunc
+		want   bool
+	}{
+		"it is permitted":                  {says(cronObject("tick")), true},
+		"it is forbidden":                  {answer(http.StatusForbidden, "Forbidden"), false},
+		"the credentials are not accepted": {answer(http.StatusUnauthorized, "Unauthorized"), false},
+		"a webhook knows no dry run":       {answer(http.StatusBadRequest, "BadRequest"), true},
+		"the API server is overloaded":     {answer(http.StatusTooManyRequests, "TooManyRequests"), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, map[string][]http.HandlerFunc{"PATCH " + cronsPath + "/tick": answers(c.answer)})
+			if err := s.client(t, Options{}).MayChange(t.Context(), lookAt(cronObject("tick"))); (err == nil) != c.want {
+				t.Errorf("error %v", err)
+			}
+		})
 	}
 }

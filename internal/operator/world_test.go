@@ -308,6 +308,8 @@ func (w *world) Create(_ context.Context, look backfill.Look, n backfill.NewRun)
 	return run, nil
 }
 
+func (w *world) MayChange(context.Context, backfill.Look) error { return nil }
+
 func (w *world) Change(_ context.Context, look backfill.Look, change backfill.Change) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
