@@ -18,6 +18,8 @@ type permission struct {
 	blind bool
 	// brings: what is lost is still brought back.
 	brings bool
+	// blocks: somebody has to act before what is lost can be brought back, and Rollcall makes no run meanwhile.
+	blocks bool
 	// optional: who watches single namespaces mostly lacks it, so that no metric tells.
 	optional bool
 }
@@ -33,11 +35,11 @@ var permissions = []permission{
 	{verb: "get", group: argoproj, resource: "cronworkflows"},
 	{verb: "list", group: argoproj, resource: "cronworkflows", blind: true},
 	{verb: "watch", group: argoproj, resource: "cronworkflows"},
-	{verb: "patch", group: argoproj, resource: "cronworkflows"},
+	{verb: "patch", group: argoproj, resource: "cronworkflows", blocks: true},
 	{verb: "get", group: argoproj, resource: "workflows"},
 	{verb: "list", group: argoproj, resource: "workflows", blind: true},
 	{verb: "watch", group: argoproj, resource: "workflows"},
-	{verb: "create", group: argoproj, resource: "workflows"},
+	{verb: "create", group: argoproj, resource: "workflows", blocks: true},
 	{verb: "get", group: argoproj, resource: "workflowtemplates", brings: true},
 	{verb: "get", group: argoproj, resource: "clusterworkflowtemplates", in: "cluster", brings: true, optional: true},
 	{verb: "get", resource: "configmaps", in: "argo"},
@@ -127,6 +129,11 @@ func access(s *scenario, o *outage, missing permission) {
 	s.before(o)
 	if missing.brings {
 		s.awaitRun("tick", o.lost[0])
+	}
+	if missing.blocks {
+		s.awaitEvent(r, "tick", "BackfillBlocked")
+		r.awaitMetric(1, "rollcall_backfill_blocked", "cronworkflow=tick")
+		s.expectUntouched("tick")
 	}
 	s.await(o.back)
 	s.expectLive([]string{"tick"}, o.next) // whatever Rollcall lacks, Argo goes on

@@ -90,7 +90,9 @@ func watchCut(s *scenario, o *outage, forgotten bool) {
 		return nil
 	})
 	if forgotten {
-		p.Add(proxy.Rule{When: workflowWatches, Times: 1, Do: proxy.Answer(http.StatusGone, "too old resource version")})
+		for _, watches := range []proxy.Match{workflowWatches, cronWorkflowWatches} {
+			p.Add(proxy.Rule{When: watches, Times: 1, Do: proxy.Answer(http.StatusGone, "too old resource version")})
+		}
 	}
 	cut.Remove()
 	after := minute().Add(time.Minute)
@@ -98,7 +100,7 @@ func watchCut(s *scenario, o *outage, forgotten bool) {
 
 	m, rolls := s.finish(r, "tick")
 	s.expectUntouched("tick")
-	s.expectRoll(rolls["tick"], []time.Time{gone}, map[bool]string{true: ".?", false: "."}[forgotten])
+	s.expectRoll(rolls["tick"], []time.Time{gone}, map[bool]string{true: "?", false: "."}[forgotten])
 	s.expectRoll(rolls["tick"], []time.Time{still, after}, ".")
 	for _, verdict := range []string{"Missed", "Expired", "GaveUp"} {
 		if n := m.verdicts("tick", verdict); n > 0 {
@@ -108,6 +110,10 @@ func watchCut(s *scenario, o *outage, forgotten bool) {
 	if e := s.events("tick", "RunMissed"); e.times > 0 {
 		s.Errorf("Events say that runs were missed: %q", e.messages)
 	}
+}
+
+func cronWorkflowWatches(r proxy.Request) bool {
+	return proxy.Watches(r) && strings.HasSuffix(r.Path, "/cronworkflows")
 }
 
 // suspendedAndResumed while Argo is there. With a starting deadline Argo may itself run late what it had skipped.
