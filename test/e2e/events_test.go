@@ -48,7 +48,7 @@ func TestKubectlShowsTheEventsOfACronWorkflow(t *testing.T) {
 	r.Record(tick, events.RunMissed, true, "firing 04:29 was missed (ControllerDown)")
 	shown("firing 04:29 was missed (ControllerDown)")
 	r.Record(tick, events.RunMissed, true, "firing 04:30 was missed (ControllerDown)")
-	shown("firing 04:30 was missed (ControllerDown); 2 since ")
+	shown("firing 04:30 was missed (ControllerDown) (2 since ")
 	r.Record(tick, events.BackfillBlocked, true, strings.Repeat("ä", 1024))
 	shown("ää…")
 	if len(denied) != 0 {
