@@ -18,6 +18,11 @@ const (
 	Argo36        Binary = "argo-3.6"
 	Argo37        Binary = "argo-3.7"
 	Argo40        Binary = "argo-4.0"
+	// These make a node of the machine, together with Debian's containerd.
+	KubeControllerManager Binary = "kube-controller-manager"
+	KubeScheduler         Binary = "kube-scheduler"
+	Kubelet               Binary = "kubelet"
+	KubeProxy             Binary = "kube-proxy"
 	// GolangciLint is not part of a cluster; it is built here so that the linter is pinned and cached like the rest.
 	GolangciLint Binary = "golangci-lint"
 	// ControllerGen neither: it writes the CustomResourceDefinition and the deep copies of Rollcall's own kind (make generate).
@@ -27,6 +32,9 @@ const (
 // All is every program of a cluster, in the order in which they are best built: what is
 // quick, and what most tests need, first.
 func All() []Binary { return []Binary{Etcd, KubeAPIServer, Argo37, Kubectl, Argo36, Argo40} }
+
+// Node is what a node needs beside All.
+func Node() []Binary { return []Binary{KubeControllerManager, KubeScheduler, Kubelet, KubeProxy} }
 
 // recipe says how one Binary is made. The release itself stands in the
 // module's go.mod only; ldflags that carry it get it from there.
@@ -40,14 +48,22 @@ type recipe struct {
 }
 
 var recipes = map[Binary]recipe{
-	Etcd:          {folder: "etcd", module: "go.etcd.io/etcd/server/v3", pkg: "go.etcd.io/etcd/server/v3", exe: "etcd"},
-	KubeAPIServer: {folder: "kubernetes", module: "k8s.io/kubernetes", pkg: "k8s.io/kubernetes/cmd/kube-apiserver", exe: "kube-apiserver", stamp: kubernetesStamp},
-	Kubectl:       {folder: "kubernetes", module: "k8s.io/kubernetes", pkg: "k8s.io/kubernetes/cmd/kubectl", exe: "kubectl", stamp: kubernetesStamp},
-	GolangciLint:  {folder: "golangci-lint", module: "github.com/golangci/golangci-lint/v2", pkg: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint", exe: "golangci-lint", stamp: lintStamp},
-	ControllerGen: {folder: "controller-gen", module: "sigs.k8s.io/controller-tools", pkg: "sigs.k8s.io/controller-tools/cmd/controller-gen", exe: "controller-gen", stamp: controllerGenStamp},
-	Argo36:        argo("argo-3.6", "github.com/argoproj/argo-workflows/v3"),
-	Argo37:        argo("argo-3.7", "github.com/argoproj/argo-workflows/v3"),
-	Argo40:        argo("argo-4.0", "github.com/argoproj/argo-workflows/v4"),
+	Etcd:                  {folder: "etcd", module: "go.etcd.io/etcd/server/v3", pkg: "go.etcd.io/etcd/server/v3", exe: "etcd"},
+	KubeAPIServer:         kubernetes("kube-apiserver"),
+	Kubectl:               kubernetes("kubectl"),
+	KubeControllerManager: kubernetes("kube-controller-manager"),
+	KubeScheduler:         kubernetes("kube-scheduler"),
+	Kubelet:               kubernetes("kubelet"),
+	KubeProxy:             kubernetes("kube-proxy"),
+	GolangciLint:          {folder: "golangci-lint", module: "github.com/golangci/golangci-lint/v2", pkg: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint", exe: "golangci-lint", stamp: lintStamp},
+	ControllerGen:         {folder: "controller-gen", module: "sigs.k8s.io/controller-tools", pkg: "sigs.k8s.io/controller-tools/cmd/controller-gen", exe: "controller-gen", stamp: controllerGenStamp},
+	Argo36:                argo("argo-3.6", "github.com/argoproj/argo-workflows/v3"),
+	Argo37:                argo("argo-3.7", "github.com/argoproj/argo-workflows/v3"),
+	Argo40:                argo("argo-4.0", "github.com/argoproj/argo-workflows/v4"),
+}
+
+func kubernetes(program string) recipe {
+	return recipe{folder: "kubernetes", module: "k8s.io/kubernetes", pkg: "k8s.io/kubernetes/cmd/" + program, exe: program, stamp: kubernetesStamp}
 }
 
 func argo(folder, module string) recipe {

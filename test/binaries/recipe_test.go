@@ -29,7 +29,7 @@ func TestEveryRecipeHasAModuleThatPinsItAndKeepsWhatItNeeds(t *testing.T) {
 			}
 		})
 	}
-	for _, b := range All() {
+	for _, b := range append(All(), Node()...) {
 		if _, err := lookUp(b); err != nil {
 			t.Error(err)
 		}
@@ -37,8 +37,8 @@ func TestEveryRecipeHasAModuleThatPinsItAndKeepsWhatItNeeds(t *testing.T) {
 }
 
 func TestAnUnknownBinaryIsRefusedWithWhatThereIs(t *testing.T) {
-	_, err := Ensure(t.Context(), nil, "kubelet")
-	if err == nil || !strings.Contains(err.Error(), `"kubelet"`) || !strings.Contains(err.Error(), string(Etcd)) {
+	_, err := Ensure(t.Context(), nil, "kubeadm")
+	if err == nil || !strings.Contains(err.Error(), `"kubeadm"`) || !strings.Contains(err.Error(), string(Etcd)) {
 		t.Errorf("got %v", err)
 	}
 }
