@@ -154,6 +154,14 @@ func (c *Cluster) stop() error {
 // file per process, named after it.
 func (c *Cluster) DataDir() string { return c.data }
 
+// ServiceAccountKey is the path of the key that service accounts' tokens are
+// signed with.
+func (c *Cluster) ServiceAccountKey() string { return c.path("sa.key") }
+
+// CA is the path of the certificate of the API server, which is its own
+// authority.
+func (c *Cluster) CA() string { return c.path("apiserver.crt") }
+
 // Kubectl is the path of a kubectl of the API server's version.
 func (c *Cluster) Kubectl() string { return c.paths.Exe(binaries.Kubectl) }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"time"
 
 	"k8s.io/client-go/discovery"
@@ -37,7 +38,7 @@ func (c *Cluster) startEtcd(ctx context.Context) error {
 			"--log-level=warn",
 		},
 		Ready: func(ctx context.Context, _ time.Time) error {
-			return askOK(ctx, http.DefaultClient, client+"/health", "")
+			return AskOK(ctx, http.DefaultClient, client+"/health", "")
 		},
 		StopWithin: 5 * time.Second,
 	})
@@ -51,7 +52,7 @@ func (c *Cluster) startAPIServer(ctx context.Context, users []User) error {
 	if err := c.writeIdentities(users); err != nil {
 		return err
 	}
-	cert, key, err := loopback.Certificate("kube-apiserver")
+	cert, key, err := loopback.Certificate("kube-apiserver", c.options.apiServerNames()...)
 	if err != nil {
 		return err
 	}
@@ -74,23 +75,19 @@ func (c *Cluster) startAPIServer(ctx context.Context, users []User) error {
 	c.APIServer, err = c.Process(process.Spec{
 		Name: "kube-apiserver",
 		Path: c.paths.Exe(binaries.KubeAPIServer),
-		Args: append([]string{
+		Args: slices.Concat([]string{
 			"--etcd-servers=http://" + loopback.Addr(c.ports.etcd),
-			"--bind-address=" + loopback.Host,
 			fmt.Sprintf("--secure-port=%d", c.ports.apiServer),
 			"--tls-cert-file=" + c.path("apiserver.crt"),
 			"--tls-private-key-file=" + c.path("apiserver.key"),
 			"--service-account-issuer=https://kubernetes.default.svc",
 			"--service-account-key-file=" + c.path("sa.key"),
 			"--service-account-signing-key-file=" + c.path("sa.key"),
-			"--service-cluster-ip-range=10.96.0.0/16",
-			"--authorization-mode=RBAC",
+			"--service-cluster-ip-range=" + serviceRange,
 			"--token-auth-file=" + c.path("tokens.csv"),
-			// Only the controller-manager makes the ServiceAccounts it demands.
-			"--disable-admission-plugins=ServiceAccount",
-		}, c.options.APIServerArgs...),
+		}, c.options.reach(), c.options.APIServerArgs),
 		Ready: func(ctx context.Context, _ time.Time) error {
-			return askOK(ctx, client, c.URL()+"/readyz", c.users[Admin].token)
+			return AskOK(ctx, client, c.URL()+"/readyz", c.users[Admin].token)
 		},
 		ReadyWithin: time.Minute,
 		// On SIGTERM it waits for its clients' watches, in vain.
@@ -103,6 +100,37 @@ func (c *Cluster) startAPIServer(ctx context.Context, users []User) error {
 		return err
 	}
 	return c.makeClients()
+}
+
+// The range of Services' addresses, and the first one in it, which is the API
+// server's own.
+const serviceRange, serviceAddress = "10.96.0.0/16", "10.96.0.1"
+
+// apiServerNames are what the API server is called beside 127.0.0.1.
+func (o Options) apiServerNames() []string {
+	if o.NodeAddress == "" {
+		return nil
+	}
+	return []string{o.NodeAddress, serviceAddress, "kubernetes.default", "kubernetes.default.svc", "localhost"}
+}
+
+// reach is where the API server listens, and whom it trusts.
+func (o Options) reach() []string {
+	if o.NodeAddress == "" {
+		return []string{
+			"--bind-address=" + loopback.Host,
+			"--authorization-mode=RBAC",
+			// Only the controller-manager makes the ServiceAccounts it demands.
+			"--disable-admission-plugins=ServiceAccount",
+		}
+	}
+	return []string{
+		"--bind-address=0.0.0.0",
+		"--advertise-address=" + o.NodeAddress,
+		"--authorization-mode=Node,RBAC",
+		"--enable-admission-plugins=NodeRestriction",
+		"--kubelet-preferred-address-types=InternalIP", // for kubectl logs
+	}
 }
 
 // makeClients makes the harness's own, unthrottled way in.
@@ -121,8 +149,8 @@ func (c *Cluster) makeClients() error {
 	return nil
 }
 
-// askOK returns nil if a GET of url answers 200.
-func askOK(ctx context.Context, client *http.Client, url, token string) error {
+// AskOK returns nil if a GET of url answers 200.
+func AskOK(ctx context.Context, client *http.Client, url, token string) error {
 	// One slow answer must not use up the whole wait.
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()

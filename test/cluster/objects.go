@@ -150,7 +150,7 @@ func (c *Cluster) applyCRD(ctx context.Context, file string) error {
 			if err != nil {
 				return err
 			}
-			return conditionTrue(got, "Established")
+			return ConditionTrue(got, "Established")
 		})
 		if err != nil {
 			return err
@@ -159,7 +159,8 @@ func (c *Cluster) applyCRD(ctx context.Context, file string) error {
 	return nil
 }
 
-func conditionTrue(o *unstructured.Unstructured, kind string) error {
+// ConditionTrue returns nil if a condition of the object has the status True.
+func ConditionTrue(o *unstructured.Unstructured, kind string) error {
 	conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
 	for _, c := range conditions {
 		if m, ok := c.(map[string]any); ok && m["type"] == kind && m["status"] == "True" {

@@ -38,6 +38,11 @@ type Options struct {
 	// Argo configures the controller that Start starts. Its Release is also
 	// where the CRDs come from, and the default for StartArgo.
 	Argo ArgoOptions
+	// NodeAddress is an address of this machine that pods reach; empty: there are
+	// none. With it the API server listens on all interfaces, so this is for a
+	// network namespace of its own, and it demands service accounts, which
+	// kube-controller-manager makes (package node).
+	NodeAddress string
 	// APIServerArgs are added to kube-apiserver's command line.
 	APIServerArgs []string
 	// Dir is where the data folder is made; empty: the system's folder for

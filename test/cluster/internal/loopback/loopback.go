@@ -48,9 +48,9 @@ func FreePorts(n int) ([]int, error) {
 // Addr is port on Host, as net.Listen takes it.
 func Addr(port int) string { return fmt.Sprintf("%s:%d", Host, port) }
 
-// Certificate makes a self-signed certificate for Host that is valid for a day
-// and is its own authority. Both are PEM.
-func Certificate(name string) (cert, key []byte, err error) {
+// Certificate makes a self-signed certificate for Host, and for more addresses
+// and names, that is valid for a day and is its own authority. Both are PEM.
+func Certificate(name string, more ...string) (cert, key []byte, err error) {
 	priv, keyPEM, err := Key()
 	if err != nil {
 		return nil, nil, err
@@ -66,6 +66,13 @@ func Certificate(name string) (cert, key []byte, err error) {
 		BasicConstraintsValid: true,
 		IsCA:                  true,
 		IPAddresses:           []net.IP{net.ParseIP(Host)},
+	}
+	for _, m := range more {
+		if ip := net.ParseIP(m); ip != nil {
+			tmpl.IPAddresses = append(tmpl.IPAddresses, ip)
+		} else {
+			tmpl.DNSNames = append(tmpl.DNSNames, m)
+		}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &priv.PublicKey, priv)
 	if err != nil {
