@@ -1,31 +1,64 @@
+//go:build linux
+
+// Command up is `make cluster`: a cluster with a node and Argo's controller, for as long as somebody wants it.
+//
+//	go run ./test/node/up start -image TAR...    # in the background; returns when it can be used
+//	go run ./test/node/up stop
+//
+// The API server is reached at a port of the loopback interface; everything else is in namespaces that nothing outside can reach.
 package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
-
-	"rollcall.dev/rollcall/test/cluster"
-	"rollcall.dev/rollcall/test/isolate"
-	"rollcall.dev/rollcall/test/node"
 )
 
 func main() {
-	in, err := isolate.Enter(isolate.Options{Forward: true})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	n, err := node.Start(ctx, node.Options{Dir: in.Dir, Cluster: cluster.Options{Progress: os.Stderr, Keep: true}})
+	err := run(ctx, os.Stdout, os.Args[1:])
+	stop()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		fmt.Fprintf(os.Stderr, "cluster: %v\n", err)
 		os.Exit(1)
 	}
-	fmt.Println(in.Dir, in.Port)
-	<-ctx.Done()
-	fmt.Println(n.Stop())
+}
+
+func run(ctx context.Context, out io.Writer, args []string) error {
+	if len(args) == 0 {
+		args = []string{"start"}
+	}
+	flags := flag.NewFlagSet(args[0], flag.ExitOnError)
+	var images list
+	flags.Var(&images, "image", "archive of an image that the node is to have; may be repeated")
+	if err := flags.Parse(args[1:]); err != nil {
+		return err
+	}
+	s, err := newState()
+	if err != nil {
+		return err
+	}
+	switch args[0] {
+	case "start":
+		return s.start(ctx, out, images)
+	case "stop":
+		return s.stop(ctx, out)
+	case inTheBackground:
+		return s.serve(ctx, images)
+	}
+	return fmt.Errorf("%q is neither start nor stop", args[0])
+}
+
+// list is a flag that may be repeated.
+type list []string
+
+func (l *list) String() string { return fmt.Sprint(*l) }
+
+func (l *list) Set(value string) error {
+	*l = append(*l, value)
+	return nil
 }
