@@ -13,7 +13,7 @@ TEST_TIMEOUT ?= 20m
 RUN ?= .
 # The types of CronAudit, and where what is generated from them goes.
 API := internal/record/v1alpha1
-CRDS ?= charts/rollcall/crds
+CRDS ?= charts/rollcall/files/crds
 DEEPCOPIES ?= $(API)
 
 .PHONY: help build demo test test-unit test-e2e lint generate fmt bench fuzz binaries clean clean-cache
@@ -39,7 +39,7 @@ test-e2e: binaries ## Run only the scenarios on the real cluster.
 lint: ## Run the pinned linter, with the import and time rules of the house, and see that what is generated is up to date.
 	@lint=$$(go run ./test/binaries/build golangci-lint | awk '{print $$2}'); "$$lint" run ./...
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(MAKE) --no-print-directory generate CRDS="$$fresh/crds" DEEPCOPIES="$$fresh/api"; \
-	  diff -ru charts/rollcall/crds "$$fresh/crds" && diff -u $(API)/zz_generated.deepcopy.go "$$fresh/api/zz_generated.deepcopy.go" \
+	  diff -ru charts/rollcall/files/crds "$$fresh/crds" && diff -u $(API)/zz_generated.deepcopy.go "$$fresh/api/zz_generated.deepcopy.go" \
 	  || { echo 'What is generated from $(API) is out of date: run "make generate" and commit.' >&2; exit 1; }
 	go mod verify >/dev/null
 	go mod tidy -diff

@@ -253,7 +253,7 @@ func TestTheLettersAreThoseOfTheReports(t *testing.T) {
 }
 
 func TestTheSchemaHasTheBoundsOfThePackage(t *testing.T) {
-	data, err := os.ReadFile("../../charts/rollcall/crds/rollcall.dev_cronaudits.yaml")
+	data, err := os.ReadFile("../../charts/rollcall/files/crds/rollcall.dev_cronaudits.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

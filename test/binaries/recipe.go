@@ -27,6 +27,10 @@ const (
 	GolangciLint Binary = "golangci-lint"
 	// ControllerGen neither: it writes the CustomResourceDefinition and the deep copies of Rollcall's own kind (make generate).
 	ControllerGen Binary = "controller-gen"
+	// Helm renders and installs the chart, HelmUnittest runs the chart's own tests, HelmDocs writes its README.
+	Helm         Binary = "helm"
+	HelmUnittest Binary = "helm-unittest"
+	HelmDocs     Binary = "helm-docs"
 )
 
 // All is every program of a cluster, in the order in which they are best built: what is
@@ -57,6 +61,9 @@ var recipes = map[Binary]recipe{
 	KubeProxy:             kubernetes("kube-proxy"),
 	GolangciLint:          {folder: "golangci-lint", module: "github.com/golangci/golangci-lint/v2", pkg: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint", exe: "golangci-lint", stamp: lintStamp},
 	ControllerGen:         {folder: "controller-gen", module: "sigs.k8s.io/controller-tools", pkg: "sigs.k8s.io/controller-tools/cmd/controller-gen", exe: "controller-gen", stamp: controllerGenStamp},
+	Helm:                  {folder: "helm", module: "helm.sh/helm/v4", pkg: "helm.sh/helm/v4/cmd/helm", exe: "helm", stamp: helmStamp},
+	HelmUnittest:          {folder: "helm-unittest", module: "github.com/helm-unittest/helm-unittest", pkg: "github.com/helm-unittest/helm-unittest/cmd/helm-unittest", exe: "helm-unittest"},
+	HelmDocs:              {folder: "helm-docs", module: "github.com/norwoodj/helm-docs", pkg: "github.com/norwoodj/helm-docs/cmd/helm-docs", exe: "helm-docs", stamp: lintStamp},
 	Argo36:                argo("argo-3.6", "github.com/argoproj/argo-workflows/v3"),
 	Argo37:                argo("argo-3.7", "github.com/argoproj/argo-workflows/v3"),
 	Argo40:                argo("argo-4.0", "github.com/argoproj/argo-workflows/v4"),
@@ -97,6 +104,12 @@ func lintStamp(version string) []string {
 // controllerGenStamp: it writes its version into what it generates.
 func controllerGenStamp(version string) []string {
 	return []string{"-X", "sigs.k8s.io/controller-tools/pkg/version.version=" + version}
+}
+
+// helmStamp gives Helm its version, and the minor of the client library it is built with: unstamped, a chart is rendered and
+// its kubeVersion judged as for Kubernetes 1.20.
+func helmStamp(version string) []string {
+	return []string{"-X", "helm.sh/helm/v4/internal/version.version=" + version}
 }
 
 func lookUp(b Binary) (recipe, error) {

@@ -40,7 +40,7 @@ func (d *demo) startController() (*process.Process, error) {
 	if err := d.cluster.CreateNamespace(d.ctx, watched); err != nil {
 		return nil, err
 	}
-	if err := d.kubectl("apply", "-f", "charts/rollcall/crds"); err != nil {
+	if err := d.kubectl("apply", "-f", "charts/rollcall/files/crds"); err != nil {
 		return nil, err
 	}
 	args := []string{

@@ -29,7 +29,7 @@ import (
 // same time.
 func (s *scenario) installRecords() {
 	s.Helper()
-	crd, err := os.ReadFile("../../charts/rollcall/crds/rollcall.dev_cronaudits.yaml")
+	crd, err := os.ReadFile("../../charts/rollcall/files/crds/rollcall.dev_cronaudits.yaml")
 	s.must(err)
 	s.must(shared.Apply(s.ctx, "", string(crd)))
 	s.must(cluster.Await(s.ctx, "CronAudits to be served", func(ctx context.Context) error {

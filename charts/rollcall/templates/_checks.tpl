@@ -1,0 +1,70 @@
+{{- /* What a schema cannot check: values that do not go together. */}}
+{{- define "rollcall.checks" -}}
+{{- $config := .Values.config }}
+{{- $single := and (eq (int .Values.replicas) 1) (eq (include "rollcall.strategy" .) "Recreate") }}
+{{- if and (not (index $config "leader-elect")) (not $single) }}
+{{- fail "config.leader-elect: false is for replicas: 1 and strategy.type: Recreate only: without a Lease, two pods would both act" }}
+{{- end }}
+{{- if and $config.identity (not $single) }}
+{{- fail "config.identity is for replicas: 1 and strategy.type: Recreate only: pods with the same identity would both take themselves for the leader" }}
+{{- end }}
+{{- with index $config "default-deadline" }}
+{{- if lt (include "rollcall.seconds" . | int64) 20 }}
+{{- fail (printf "config.default-deadline: %s is less than 20s: that is too short to recover anything in" .) }}
+{{- end }}
+{{- end }}
+{{- range list "grace" "late-after" }}
+{{- with index $config . }}
+{{- if lt (include "rollcall.seconds" . | int64) 1 }}{{ fail (printf "config.%s must be more than 0" .) }}{{ end }}
+{{- end }}
+{{- end }}
+{{- if gt (len (include "rollcall.electionName" .)) 253 }}
+{{- fail "config.leader-elect-name: give one, the default is too long for a Lease" }}
+{{- else if and (index $config "leader-elect") (not (regexMatch "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$" (include "rollcall.electionName" .))) }}
+{{- fail (printf "config.leader-elect-name: give one, the default, %s with this instance-id, cannot be the name of a Lease" (include "rollcall.electionName" .)) }}
+{{- end }}
+{{- range list "http-address" "metrics-address" }}
+{{- with include "rollcall.port" (index $config .) | int }}
+{{- if or (lt . 1) (gt . 65535) }}{{ fail (printf "config: port %d of an address is not between 1 and 65535" .) }}{{ end }}
+{{- end }}
+{{- end }}
+{{- if regexMatch "^[a-z]+://[^/]*@" (index $config "alertmanager-url") }}
+{{- fail "config.alertmanager-url has a user or password, which would stand in a ConfigMap: put the URL into a Secret and name that in alertmanagerURLSecret.name" }}
+{{- end }}
+{{- if and (index $config "alertmanager-url") .Values.alertmanagerURLSecret.name }}
+{{- fail "config.alertmanager-url and alertmanagerURLSecret.name exclude each other" }}
+{{- end }}
+{{- if and (eq (toString $config.backfill) "on") .Values.rbac.create (not .Values.rbac.recoveries) }}
+{{- fail "config.backfill: on needs rbac.recoveries: true" }}
+{{- end }}
+{{- range .Values.extraEnv }}
+{{- if hasPrefix "ROLLCALL_" .name }}{{ fail (printf "extraEnv: %s would beat the setting in config: set it there" .name) }}{{ end }}
+{{- end }}
+{{- if and (eq (include "rollcall.strategy" .) "RollingUpdate") (eq (toString .Values.strategy.rollingUpdate.maxUnavailable) "0") (eq (toString .Values.strategy.rollingUpdate.maxSurge) "0") }}
+{{- fail "strategy.rollingUpdate: maxUnavailable and maxSurge cannot both be 0" }}
+{{- end }}
+{{- include "rollcall.monitoringChecks" . }}
+{{- end }}
+
+{{- define "rollcall.monitoringChecks" -}}
+{{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled }}
+{{- fail "serviceMonitor.enabled and podMonitor.enabled exclude each other: every pod would be scraped twice" }}
+{{- end }}
+{{- $kinds := dict
+  "serviceMonitor.enabled" (list .Values.serviceMonitor.enabled "ServiceMonitor")
+  "podMonitor.enabled" (list .Values.podMonitor.enabled "PodMonitor")
+  "rules.prometheusRule.enabled" (list .Values.rules.prometheusRule.enabled "PrometheusRule") }}
+{{- range $value, $kind := $kinds }}
+{{- if and (first $kind) (include "rollcall.clusterKnown" $) (not ($.Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" (last $kind)))) }}
+{{- fail (printf "%s: this cluster has no kind %s (monitoring.coreos.com/v1): install the Prometheus operator's CRDs first, or switch it off" $value (last $kind)) }}
+{{- end }}
+{{- end }}
+{{- if not (include "rollcall.metricsPort" .) }}
+{{- range $value, $on := dict "serviceMonitor.enabled" .Values.serviceMonitor.enabled "podMonitor.enabled" .Values.podMonitor.enabled "prometheusAnnotations.enabled" .Values.prometheusAnnotations.enabled }}
+{{- if $on }}{{ fail (printf "%s needs metrics, and config.metrics-address is 0" $value) }}{{ end }}
+{{- end }}
+{{- end }}
+{{- if .Values.ingress.enabled }}
+{{- if not (include "rollcall.httpPort" .) }}{{ fail "ingress.enabled needs the page, and config.http-address is 0" }}{{ end }}
+{{- end }}
+{{- end }}
