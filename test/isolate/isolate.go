@@ -41,6 +41,9 @@ type Inside struct {
 	Port int
 }
 
+// IsInside reports whether Enter would return.
+func IsInside() bool { return os.Getenv(stageVariable) == stageProgram }
+
 // Enter returns only inside; outside it runs the program again, and ends this process as that one ends. An error says what the
 // machine lacks: root, or the permission to make namespaces.
 func Enter(o Options) (*Inside, error) {

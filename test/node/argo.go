@@ -65,9 +65,13 @@ func (n *Node) InstallArgo(ctx context.Context, release binaries.Binary) error {
 	if err != nil {
 		return err
 	}
+	root, err := goRoot(ctx)
+	if err != nil {
+		return err
+	}
 	ref := "rollcall.dev/test/" + string(release) + ":1"
-	files := map[string]string{"/workflow-controller": paths.Exe(release), "/zoneinfo.zip": filepath.Join(goRoot(), "lib", "time", "zoneinfo.zip")}
-	if err := n.importFiles(ctx, ref, "/workflow-controller", files); err != nil {
+	files := map[string]string{"/workflow-controller": paths.Exe(release), "/zoneinfo.zip": filepath.Join(root, "lib", "time", "zoneinfo.zip")}
+	if err := n.importFiles(ctx, ref, []string{"/workflow-controller"}, files); err != nil {
 		return err
 	}
 	if err := n.CreateNamespace(ctx, ArgoNamespace); err != nil && !apierrors.IsAlreadyExists(err) {

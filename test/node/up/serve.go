@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"rollcall.dev/rollcall/test/binaries"
 	clusters "rollcall.dev/rollcall/test/cluster"
@@ -35,7 +36,7 @@ func (s *state) serve(ctx context.Context, images []string) (err error) {
 		return err
 	}
 	way := n.RESTConfig(clusters.Admin)
-	if err := in.Serve(way.Host); err != nil {
+	if err := in.Serve(strings.TrimPrefix(way.Host, "https://")); err != nil {
 		return err
 	}
 	way.Host = fmt.Sprintf("https://127.0.0.1:%d", in.Port)
