@@ -26,7 +26,7 @@ func TestAllThatTheControllerDoesIsAskedFor(t *testing.T) {
 		"get argoproj.io workflows in", "list argoproj.io workflows in", "watch argoproj.io workflows in", "create argoproj.io workflows in",
 		"update argoproj.io cronworkflows finalizers in", "get argoproj.io workflowtemplates in", "get argoproj.io clusterworkflowtemplates in",
 		"get configmaps workflow-controller-configmap in argo", "get coordination.k8s.io leases workflow-controller in argo",
-		"get rollcall.dev cronaudits in", "list rollcall.dev cronaudits in", "create rollcall.dev cronaudits in", "delete rollcall.dev cronaudits in",
+		"get rollcall.dev cronaudits in", "list rollcall.dev cronaudits in", "create rollcall.dev cronaudits in", "update rollcall.dev cronaudits in",
 		"update rollcall.dev cronaudits status in", "create events in", "patch events in",
 		"get coordination.k8s.io leases rollcall in rollcall", "create coordination.k8s.io leases in rollcall", "update coordination.k8s.io leases rollcall in rollcall",
 	}

@@ -64,8 +64,8 @@ func newAPI(cfg *rest.Config, version string, call time.Duration) (*api, error) 
 // version is one version of a CronAudit, as far as another one can be written on top of it.
 type version struct {
 	uid, resourceVersion string
-	// owner is the UID of the CronWorkflow that owns it; empty when none does.
-	owner      string
+	// owner is the UID of the CronWorkflow that owns it, of that of the one it says something about; empty when there is none.
+	owner, of  string
 	revision   int64
 	writer     string
 	conditions []metav1.Condition
@@ -132,15 +132,24 @@ func (i item) read() (version, auditor.State, error) {
 func versionOf(audit *v1alpha1.CronAudit) version {
 	v := version{
 		uid: string(audit.UID), resourceVersion: audit.ResourceVersion,
-		revision: audit.Status.Revision, writer: audit.Status.WrittenBy, conditions: audit.Status.Conditions,
+		of: audit.Status.ObservedUID, revision: audit.Status.Revision, writer: audit.Status.WrittenBy, conditions: audit.Status.Conditions,
 	}
-	isOwner := func(o metav1.OwnerReference) bool {
-		return o.APIVersion == ownerAPIVersion && o.Kind == ownerKind && o.Name == audit.Name
-	}
-	if i := slices.IndexFunc(audit.OwnerReferences, isOwner); i >= 0 {
+	if i := slices.IndexFunc(audit.OwnerReferences, isOwner(audit.Name)); i >= 0 {
 		v.owner = string(audit.OwnerReferences[i].UID)
 	}
 	return v
+}
+
+// ownedBy is the reference to the CronWorkflow that owns a record, isOwner says whether one is to a CronWorkflow of that name.
+func ownedBy(name, uid string) metav1.OwnerReference {
+	no := false
+	return metav1.OwnerReference{APIVersion: ownerAPIVersion, Kind: ownerKind, Name: name, UID: types.UID(uid), BlockOwnerDeletion: &no}
+}
+
+func isOwner(name string) func(metav1.OwnerReference) bool {
+	return func(o metav1.OwnerReference) bool {
+		return o.APIVersion == ownerAPIVersion && o.Kind == ownerKind && o.Name == name
+	}
 }
 
 func (a *api) get(ctx context.Context, key auditor.Key) (item, error) {
@@ -151,9 +160,8 @@ func (a *api) get(ctx context.Context, key auditor.Key) (item, error) {
 
 // create makes a CronAudit without a status: that of a new object is not taken from a create.
 func (a *api) create(ctx context.Context, key auditor.Key, owner string) (version, error) {
-	no := false
 	audit := newAudit(key)
-	audit.OwnerReferences = []metav1.OwnerReference{{APIVersion: ownerAPIVersion, Kind: ownerKind, Name: key.Name, UID: types.UID(owner), BlockOwnerDeletion: &no}}
+	audit.OwnerReferences = []metav1.OwnerReference{ownedBy(key.Name, owner)}
 	body, err := json.Marshal(audit)
 	if err != nil {
 		return version{}, err
@@ -164,6 +172,26 @@ func (a *api) create(ctx context.Context, key auditor.Key, owner string) (versio
 		return version{}, err
 	}
 	return versionOf(&created), nil
+}
+
+// adopt makes the CronWorkflow with this UID the owner of a CronAudit that was read, in place of another of its name. The rest of
+// the metadata stays as it is, and so does the status: it is not taken from an update of the object. Conflict says that there is
+// another version by now.
+func (a *api) adopt(ctx context.Context, key auditor.Key, found item, owner string) (version, error) {
+	audit := newAudit(key)
+	audit.ObjectMeta = found.Metadata
+	audit.OwnerReferences = append(slices.DeleteFunc(slices.Clone(audit.OwnerReferences), isOwner(key.Name)), ownedBy(key.Name, owner))
+	body, err := json.Marshal(audit)
+	if err != nil {
+		return version{}, err
+	}
+	request := a.rest.Put().AbsPath(path(key.Namespace, key.Name)...).Param("fieldManager", fieldManager).Param("fieldValidation", metav1.FieldValidationStrict)
+	var adopted item
+	if err := a.do(ctx, request.Body(body), &adopted); err != nil {
+		return version{}, err
+	}
+	v, _, _ := adopted.read() // what it says is of another CronWorkflow
+	return v, nil
 }
 
 // replace writes a status on top of a version; Conflict says that there is another version by now.
@@ -180,20 +208,8 @@ func (a *api) replace(ctx context.Context, key auditor.Key, on version, status v
 		return version{}, err
 	}
 	on.resourceVersion = written.Metadata.ResourceVersion
-	on.revision, on.writer, on.conditions = status.Revision, status.WrittenBy, status.Conditions
+	on.of, on.revision, on.writer, on.conditions = status.ObservedUID, status.Revision, status.WrittenBy, status.Conditions
 	return on, nil
-}
-
-// remove deletes just this object, not one that came in its place.
-func (a *api) remove(ctx context.Context, key auditor.Key, v version) error {
-	uid := types.UID(v.uid)
-	body, err := json.Marshal(metav1.DeleteOptions{
-		TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "DeleteOptions"}, Preconditions: &metav1.Preconditions{UID: &uid},
-	})
-	if err != nil {
-		return err
-	}
-	return a.do(ctx, a.rest.Delete().AbsPath(path(key.Namespace, key.Name)...).Body(body), nil)
 }
 
 // cronWorkflow reads which UID the CronWorkflow has now.

@@ -133,69 +133,43 @@ func TestAWriteWhoseAnswerWasLostIsNotTakenForSomebodyElses(t *testing.T) {
 	})
 }
 
-func TestTheRecordOfAFormerCronWorkflowIsReplaced(t *testing.T) {
-	api := newServer()
-	api.crons[tick] = "u1"
-	store, other := newStore(t, api, "a"), newStore(t, api, "b")
-	save(t, store, tick, known(1), true)
-	if _, err := other.Load(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	api.crons[tick] = "u2"
-	reborn := known(7)
-	reborn.UID = "u2"
-	first := api.audits[tick].UID
-	save(t, store, tick, reborn, true)
-	if got := api.audits[tick]; got.UID == first || got.OwnerReferences[0].UID != "u2" {
-		t.Errorf("got %s owned by %v", got.UID, got.OwnerReferences)
-	}
-	if diff := cmp.Diff(reborn, api.recorded(t, tick), cmpopts.EquateEmpty()); diff != "" {
-		t.Error(diff)
-	}
-	// A Rollcall that has not noticed yet does not bring the former one's back.
-	if err := other.Save(t.Context(), tick, known(2), true); !errors.Is(err, ErrAnother) {
-		t.Errorf("got %v", err)
-	}
-	delete(api.crons, tick)
-	if err := other.Save(t.Context(), tick, known(3), true); !errors.Is(err, ErrAnother) {
-		t.Errorf("got %v", err)
-	}
-	if diff := cmp.Diff(reborn, api.recorded(t, tick), cmpopts.EquateEmpty()); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// TestNothingThatWasRecordedIsEverOverwrittenUnread plays leaders that save, read, lose answers and are cut off, in any order.
-// Each state says all that its writer knows, as times in Moved; no write may leave out what the record held before.
+// TestNothingThatWasRecordedIsEverOverwrittenUnread plays leaders that save, read, lose answers and are cut off, in any order, while
+// the CronWorkflow is deleted and made again. Each state says all that its writer knows, as times in Moved; no write may leave out
+// what the record of the same CronWorkflow held before, and none may bring back a former one's.
 func TestNothingThatWasRecordedIsEverOverwrittenUnread(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		api := newServer()
 		api.crons[tick] = "u1"
+		births := 1
 		type leader struct {
 			*Store
+			uid   string
 			knows []time.Time
 		}
 		leaders := []*leader{{Store: newStore(t, api, "a")}, {Store: newStore(t, api, "b")}, {Store: newStore(t, api, "c")}}
 		for _, l := range leaders {
-			l.timing.Retry = time.Nanosecond
+			l.timing.Retry, l.uid = time.Nanosecond, "u1"
 		}
-		var held []time.Time
+		var held auditor.State
 		look := func(after string) {
 			audit, ok := api.audits[tick]
 			if !ok {
-				held = nil
+				held = auditor.State{}
 				return
 			}
 			state, err := StateOf(&audit)
 			if err != nil {
 				rt.Fatal(err)
 			}
-			for _, fact := range held {
-				if !slices.ContainsFunc(state.Record.Moved, fact.Equal) {
+			if state.UID < held.UID {
+				rt.Fatalf("%s: the record of %s was replaced by that of %s", after, held.UID, state.UID)
+			}
+			for _, fact := range held.Record.Moved {
+				if state.UID == held.UID && !slices.ContainsFunc(state.Record.Moved, fact.Equal) {
 					rt.Fatalf("%s: forgot %s", after, fact)
 				}
 			}
-			held = state.Record.Moved
+			held = state
 		}
 		api.after = func(what string) error {
 			if strings.HasPrefix(what, "PUT ") {
@@ -207,37 +181,54 @@ func TestNothingThatWasRecordedIsEverOverwrittenUnread(t *testing.T) {
 			return nil
 		}
 		api.fault = func(string) (*reply, error) {
-			if rapid.IntRange(0, 6).Draw(rt, "cut off") == 0 {
+			switch rapid.IntRange(0, 12).Draw(rt, "before") {
+			case 0, 1:
 				return nil, errRefused
+			case 2: // up to nine births: their UIDs are compared as texts
+				if births < 9 && rapid.Bool().Draw(rt, "born") {
+					births++
+					api.change(func() { api.crons[tick] = fmt.Sprint("u", births) })
+				}
 			}
 			return nil, nil
+		}
+		// notice is what a watch tells: the CronWorkflow there is, sooner or later.
+		notice := func(l *leader) {
+			if uid := fmt.Sprint("u", births); l.uid != uid {
+				l.uid, l.knows = uid, nil
+			}
 		}
 		facts := 0
 		for range rapid.IntRange(1, 30).Draw(rt, "steps") {
 			l := rapid.SampledFrom(leaders).Draw(rt, "leader")
-			switch step := rapid.IntRange(0, 9).Draw(rt, "step"); {
+			switch step := rapid.IntRange(0, 10).Draw(rt, "step"); {
 			case step < 5:
 				facts++
 				l.knows = append(l.knows, noon.Add(time.Duration(facts)*time.Second))
-				_ = l.Save(t.Context(), tick, auditor.State{UID: "u1", Record: auditor.Record{Moved: l.knows}}, step < 4)
+				_ = l.Save(t.Context(), tick, auditor.State{UID: l.uid, Record: auditor.Record{Moved: l.knows}}, step < 4)
 			case step < 7:
 				_ = l.Flush(t.Context())
 			case step == 7:
 				if got, ok, err := l.Reload(t.Context(), tick); err == nil {
 					l.knows = nil
-					if ok {
+					if ok && got.UID == l.uid {
 						l.knows = got.Record.Moved
 					}
 				}
 			case step == 8:
 				if all, err := l.Load(t.Context()); err == nil {
-					l.knows = all[tick].Record.Moved
+					l.knows = nil
+					if got := all[tick]; got.UID == l.uid {
+						l.knows = got.Record.Moved
+					}
 				}
+			case step == 9:
+				notice(l)
 			default:
 				api.change(func() {
 					if rapid.Bool().Draw(rt, "delete") {
 						delete(api.audits, tick)
-						held = nil
+						held = auditor.State{}
 					} else if audit, ok := api.audits[tick]; ok {
 						audit.Labels = map[string]string{"n": fmt.Sprint(facts)}
 						api.store(tick, audit)

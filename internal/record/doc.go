@@ -18,6 +18,13 @@
 // and all further writes of that record are refused until Reload or Load has read it. So older knowledge never replaces newer,
 // whoever leads, and who acts on what it could not record is not told that it was recorded.
 //
+// # A CronWorkflow that is made again
+//
+// The record of a CronWorkflow that was deleted goes with it, when the garbage collector comes to it. Where one of the same name is
+// made before that, its record is adopted: an update makes the new CronWorkflow the owner, and the next one replaces the status.
+// In between, the record is of another CronWorkflow than its owner, and nobody relies on it. So the Store deletes nothing, and needs no
+// permission to.
+//
 // # Losing it
 //
 // A record that is missing, broken or of a former CronWorkflow of the name loses history, never correctness: its CronWorkflow

@@ -126,22 +126,19 @@ func (s *server) answer(r *http.Request, body []byte) *reply {
 		return knowsNo("cronaudits", name)
 	case r.Method == http.MethodGet:
 		return answers(200, found)
-	case r.Method == http.MethodPut && strings.HasSuffix(r.URL.Path, "/status"):
+	case r.Method == http.MethodPut:
 		if err := json.Unmarshal(body, &sent); err != nil {
 			return refuses(400, metav1.StatusReasonBadRequest, err.Error())
 		}
 		if sent.ResourceVersion != found.ResourceVersion || sent.UID != found.UID {
 			return refuses(409, metav1.StatusReasonConflict, "the object has been modified")
 		}
-		found.Status = sent.Status
-		return answers(200, s.store(key, found))
-	case r.Method == http.MethodDelete:
-		var options metav1.DeleteOptions
-		if err := json.Unmarshal(body, &options); err != nil || options.Preconditions == nil || *options.Preconditions.UID != found.UID {
-			return refuses(409, metav1.StatusReasonConflict, "the UID in the precondition does not match")
+		if strings.HasSuffix(r.URL.Path, "/status") {
+			found.Status = sent.Status
+		} else {
+			found.ObjectMeta = sent.ObjectMeta
 		}
-		delete(s.audits, key)
-		return answers(200, metav1.Status{Status: metav1.StatusSuccess})
+		return answers(200, s.store(key, found))
 	}
 	return refuses(405, metav1.StatusReasonMethodNotAllowed, r.Method)
 }
@@ -182,6 +179,17 @@ func (s *server) asked() []string {
 	asked := s.requests
 	s.requests = nil
 	return asked
+}
+
+// before has something happen once, just before a request is carried out.
+func (s *server) before(request string, happens func()) {
+	var once sync.Once
+	s.breaks(func(what string) (*reply, error) {
+		if what == request {
+			once.Do(happens)
+		}
+		return nil, nil
+	})
 }
 
 func (s *server) breaks(fault func(what string) (*reply, error)) {
@@ -247,8 +255,9 @@ func newStore(t testing.TB, s *server, name string, change ...func(*Options)) *S
 
 var tick = auditor.Key{Namespace: "default", Name: "tick"}
 
-// known is a state of tick that knows n things.
-func known(n int) auditor.State {
-	s := auditor.State{UID: "u1", Totals: map[auditor.Verdict]int64{auditor.OnTime: int64(n)}}
-	return s
+// known is a state of tick that knows n things, knownOf one of the CronWorkflow with that UID.
+func known(n int) auditor.State { return knownOf("u1", n) }
+
+func knownOf(uid string, n int) auditor.State {
+	return auditor.State{UID: uid, Totals: map[auditor.Verdict]int64{auditor.OnTime: int64(n)}}
 }

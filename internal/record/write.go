@@ -7,6 +7,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"rollcall.dev/rollcall/internal/record/v1alpha1"
 )
@@ -73,8 +74,8 @@ func (s *Store) again(e *entry, due time.Time) {
 	}
 }
 
-// maxSteps bounds how often one write adapts to what it finds. A record that exists unread, is of a former CronWorkflow, has to
-// go and comes back takes six.
+// maxSteps bounds how often one write adapts to what it finds. A record that exists unread, is of a former CronWorkflow, changes
+// while it is adopted, is deleted when it has been and is made by somebody else takes seven.
 const maxSteps = 8
 
 // put replaces the status in the API server, and makes the CronAudit where there is none; call it with the entry's turn.
@@ -87,19 +88,23 @@ func (s *Store) put(ctx context.Context, e *entry, status v1alpha1.CronAuditStat
 			case err == nil:
 				e.have = &made
 			case apierrors.IsAlreadyExists(err):
-				if err := s.find(ctx, e, status.ObservedUID); err != nil {
+				if _, err := s.find(ctx, e, status.ObservedUID); err != nil {
 					return err
 				}
 			default:
 				return explain(err, "create the record of CronWorkflow %s", e.key)
 			}
 		case e.have.owner != status.ObservedUID:
-			if err := s.clear(ctx, e, status.ObservedUID); err != nil {
+			if err := s.adopt(ctx, e, status.ObservedUID); err != nil {
 				return err
 			}
 		default:
 			status.Revision, status.WrittenBy = e.have.revision+1, s.writer
-			setConditions(&status, e.have.conditions, s.options.Now())
+			var before []metav1.Condition
+			if e.have.of == status.ObservedUID {
+				before = e.have.conditions
+			}
+			setConditions(&status, before, s.options.Now())
 			written, err := s.api.replace(ctx, e.key, *e.have, status)
 			switch {
 			case err == nil:
@@ -108,7 +113,7 @@ func (s *Store) put(ctx context.Context, e *entry, status v1alpha1.CronAuditStat
 			case absent(err):
 				e.have = nil
 			case apierrors.IsConflict(err):
-				if err := s.find(ctx, e, status.ObservedUID); err != nil {
+				if _, err := s.find(ctx, e, status.ObservedUID); err != nil {
 					return err
 				}
 			default:
@@ -126,27 +131,33 @@ func (e *entry) know(v version) {
 
 // find reads a record that is not as it was expected. It is an error when another Rollcall has written this CronWorkflow's
 // record since it was read here; whatever else has changed it is no reason not to write.
-func (s *Store) find(ctx context.Context, e *entry, uid string) error {
+func (s *Store) find(ctx context.Context, e *entry, uid string) (item, error) {
 	found, err := s.api.get(ctx, e.key)
 	if absent(err) {
 		e.have = nil
-		return nil
+		return item{}, nil
 	}
 	if err != nil {
-		return explain(err, "read the record of CronWorkflow %s", e.key)
+		return item{}, explain(err, "read the record of CronWorkflow %s", e.key)
 	}
 	v, _, _ := found.read()
-	blank := v.revision == 0 && v.writer == ""
-	if v.owner == uid && !blank && v.knowledge() != e.known && v.writer != s.writer {
-		return fmt.Errorf("record of CronWorkflow %s: %w: it has revision %d by %q, and here revision %d by %q was known",
+	if v.of == uid && v.knowledge() != e.known && v.writer != s.writer {
+		return item{}, fmt.Errorf("record of CronWorkflow %s: %w: it has revision %d by %q, and here revision %d by %q was known",
 			e.key, ErrSuperseded, v.revision, v.writer, e.known.revision, e.known.writer)
 	}
 	e.have = &v
-	return nil
+	return found, nil
 }
 
-// clear removes the record of another CronWorkflow of the name, if it is the other one that is gone.
-func (s *Store) clear(ctx context.Context, e *entry, uid string) error {
+// adopt makes the record of another CronWorkflow of the name, or one without an owner, that of the CronWorkflow with this UID, if
+// it is the other one that is gone. What it says is replaced by the next write; until then it is of another CronWorkflow than its
+// owner, and nobody relies on it.
+func (s *Store) adopt(ctx context.Context, e *entry, uid string) error {
+	// It is read first: whoever adopts it for a CronWorkflow that comes after the one that is live now makes a newer version.
+	found, err := s.find(ctx, e, uid)
+	if err != nil || e.have == nil || e.have.owner == uid {
+		return err
+	}
 	live, err := s.api.cronWorkflow(ctx, e.key)
 	switch {
 	case absent(err):
@@ -156,10 +167,16 @@ func (s *Store) clear(ctx context.Context, e *entry, uid string) error {
 	case live != uid:
 		return fmt.Errorf("record of CronWorkflow %s: %w: its UID is %s, that of the state %s", e.key, ErrAnother, live, uid)
 	}
-	err = s.api.remove(ctx, e.key, *e.have)
-	if err != nil && !absent(err) && !apierrors.IsConflict(err) {
-		return explain(err, "delete the record of a former CronWorkflow %s", e.key)
+	adopted, err := s.api.adopt(ctx, e.key, found, uid)
+	switch {
+	case err == nil:
+		e.have = &adopted
+		return nil
+	case absent(err):
+		e.have = nil
+		return nil
+	case apierrors.IsConflict(err):
+		return nil // it is read again
 	}
-	e.have = nil
-	return nil
+	return explain(err, "adopt the record of CronWorkflow %s, which is of a former one and is begun anew once it is deleted", e.key)
 }

@@ -47,7 +47,7 @@ var permissions = []permission{
 	{verb: "get", group: rollcallDev, resource: "cronaudits"},
 	{verb: "list", group: rollcallDev, resource: "cronaudits"},
 	{verb: "create", group: rollcallDev, resource: "cronaudits"},
-	{verb: "delete", group: rollcallDev, resource: "cronaudits", brings: true},
+	{verb: "update", group: rollcallDev, resource: "cronaudits", brings: true},
 	{verb: "update", group: rollcallDev, resource: "cronaudits/status"},
 	{verb: "create", resource: "events", brings: true},
 	{verb: "patch", resource: "events", brings: true},

@@ -239,19 +239,77 @@ func TestARecordThatWasDeletedIsBegunAgain(t *testing.T) {
 	s.must(store.Save(s.ctx, s.key("tick"), state, true))
 	s.must(s.audits().Delete(s.ctx, "tick", metav1.DeleteOptions{}))
 	s.must(store.Save(s.ctx, s.key("tick"), state, true))
-	first := s.audited("tick").GetUID()
+	s.expectRecord("tick", state)
 
-	s.must(shared.Dynamic().Resource(cluster.CronWorkflows).Namespace(s.namespace).Delete(s.ctx, "tick", metav1.DeleteOptions{}))
-	s.create(cron{name: "tick"})
-	former := state
-	state.UID = string(s.cron("tick").GetUID())
+	// Also where it is the garbage collector that does so, of the record of a former CronWorkflow.
+	state.UID = s.makeAgain("tick")
+	s.must(s.audits().Delete(s.ctx, "tick", metav1.DeleteOptions{}))
 	s.must(store.Save(s.ctx, s.key("tick"), state, true))
-	got := s.audited("tick")
-	if got.GetUID() == first || len(got.GetOwnerReferences()) != 1 || string(got.GetOwnerReferences()[0].UID) != state.UID {
-		s.Errorf("got %s owned by %v, want a new one owned by %s", got.GetUID(), got.GetOwnerReferences(), state.UID)
+	s.expectRecord("tick", state)
+}
+
+// TestARecordIsAdopted: as a user who may not delete anything.
+func TestARecordIsAdopted(t *testing.T) {
+	s := begin(t, time.Minute)
+	s.installRecords()
+	s.must(shared.CreateNamespace(s.ctx, s.argoNamespace()))
+	s.allow(everything, permission{})
+	s.create(cron{name: "tick"})
+	store := s.recordStore("a", everything)
+	former := outageOf("tick", string(s.cron("tick").GetUID()))
+	s.must(store.Save(s.ctx, s.key("tick"), former, true))
+	_, err := s.audits().Patch(s.ctx, "tick", types.MergePatchType, []byte(`{"metadata":{"labels":{"team":"data"}}}`), metav1.PatchOptions{})
+	s.must(err)
+	before := s.audited("tick")
+
+	state := auditor.State{UID: s.makeAgain("tick"), Totals: map[auditor.Verdict]int64{auditor.OnTime: 1}}
+	s.must(store.Save(s.ctx, s.key("tick"), state, true))
+	s.expectRecord("tick", state)
+	after := s.audited("tick")
+	if after.GetUID() != before.GetUID() || after.GetLabels()["team"] != "data" {
+		s.Errorf("got %s with labels %v, want %s as it was", after.GetUID(), after.GetLabels(), before.GetUID())
 	}
 	if err := store.Save(s.ctx, s.key("tick"), former, true); !errors.Is(err, record.ErrAnother) {
 		s.Errorf("the former CronWorkflow's record was brought back: %v", err)
+	}
+	s.expectRecord("tick", state)
+
+	// One of whom nothing is known here, as after a restart.
+	state.UID = s.makeAgain("tick")
+	s.must(s.recordStore("b", everything).Save(s.ctx, s.key("tick"), state, true))
+	s.expectRecord("tick", state)
+
+	// A crash between the two writes.
+	state.UID = s.makeAgain("tick")
+	owners := fmt.Sprintf(`{"metadata":{"ownerReferences":[{"apiVersion":"argoproj.io/v1alpha1","kind":"CronWorkflow","name":"tick","uid":%q}]}}`, state.UID)
+	_, err = s.audits().Patch(s.ctx, "tick", types.MergePatchType, []byte(owners), metav1.PatchOptions{})
+	s.must(err)
+	next := s.recordStore("c", everything)
+	if loaded, err := next.Load(s.ctx); len(loaded) != 0 || err != nil {
+		s.Errorf("a record is relied on that says something about a former CronWorkflow: %v, %v", loaded, err)
+	}
+	s.must(next.Save(s.ctx, s.key("tick"), state, true))
+	s.expectRecord("tick", state)
+}
+
+// makeAgain deletes a CronWorkflow and makes one of the same name; it gives the new one's UID. Nobody collects garbage here.
+func (s *scenario) makeAgain(name string) string {
+	s.Helper()
+	s.must(shared.Dynamic().Resource(cluster.CronWorkflows).Namespace(s.namespace).Delete(s.ctx, name, metav1.DeleteOptions{}))
+	s.create(cron{name: name})
+	return string(s.cron(name).GetUID())
+}
+
+// expectRecord expects the record of a CronWorkflow to say just this, and to be owned by it.
+func (s *scenario) expectRecord(name string, want auditor.State) {
+	s.Helper()
+	got, err := s.recordStore("reader", cluster.Admin).Load(s.ctx)
+	s.must(err)
+	if diff := cmp.Diff(map[auditor.Key]auditor.State{s.key(name): want}, got, cmpopts.EquateEmpty()); diff != "" {
+		s.Errorf("-want +got\n%s", diff)
+	}
+	if owners := s.audited(name).GetOwnerReferences(); len(owners) != 1 || string(owners[0].UID) != want.UID {
+		s.Errorf("got owners %v, want %s", owners, want.UID)
 	}
 }
 
