@@ -10,7 +10,8 @@ import (
 	"rollcall.dev/rollcall/auditor"
 )
 
-// The alerts there are.
+// The alerts there are. Those of the same names in charts/rollcall/files/rules.yaml, which Prometheus raises from the metrics, mean
+// the same and have the same labels and severity.
 const (
 	// RunLost: a firing did not run and can no longer be recovered.
 	RunLost = "RollcallRunLost"
@@ -25,7 +26,7 @@ type Alert struct {
 	// Labels are more labels; those that say which CronWorkflow it is cannot be changed by them, severity can. With its name they
 	// are what the alert is known by: what changes from one firing to the next belongs into Annotations.
 	Labels map[string]string
-	// Annotations say what a human should read.
+	// Annotations say what a human should read. The address of its runbook (runbook_url) is added where they have none.
 	Annotations map[string]string
 	// StartsAt is since when; zero for now. One in the future is taken for now, since Alertmanager takes none that ends before
 	// it starts.
@@ -33,7 +34,10 @@ type Alert struct {
 }
 
 // severities are those of alerts that have none of their own.
-var severities = map[string]string{RunLost: "warning", BackfillBlocked: "critical"}
+var severities = map[string]string{RunLost: "critical", BackfillBlocked: "warning"}
+
+// runbooks is where what to do about an alert is written, under its name.
+const runbooks = "https://rollcall.dev/runbooks/"
 
 // labels are what an alert is known by. Empty ones are left out: to Alertmanager they are not there.
 func (a Alert) labels(key auditor.Key) map[string]string {
@@ -44,6 +48,13 @@ func (a Alert) labels(key auditor.Key) map[string]string {
 	maps.Copy(all, a.Labels)
 	all["alertname"], all["namespace"], all["cronworkflow"] = a.Name, key.Namespace, key.Name
 	maps.DeleteFunc(all, func(_, value string) bool { return value == "" })
+	return all
+}
+
+// annotations are what an alert says, and where its runbook is.
+func (a Alert) annotations() map[string]string {
+	all := map[string]string{"runbook_url": runbooks + a.Name}
+	maps.Copy(all, a.Annotations)
 	return all
 }
 
@@ -93,14 +104,9 @@ func unite(key auditor.Key, alerts []Alert, now time.Time) map[string]content {
 				c.startsAt = a.StartsAt.UTC()
 			}
 		}
-		c.annotations = maps.Clone(a.Annotations)
-		if n := counts[id]; n > 1 {
-			if c.annotations == nil {
-				c.annotations = map[string]string{}
-			}
-			if c.annotations[firings] == "" {
-				c.annotations[firings] = strconv.Itoa(n)
-			}
+		c.annotations = a.annotations()
+		if n := counts[id]; n > 1 && c.annotations[firings] == "" {
+			c.annotations[firings] = strconv.Itoa(n)
 		}
 		all[id] = c
 	}

@@ -9,9 +9,9 @@
 // most one alert of a name at a time, and there is no label for the firing: sixty firings lost in an outage are one alert that
 // says sixty, not sixty pages. Sender makes one of several (alert.go): it began when the first did, says what the newest says,
 // and has their number in the annotation "firings". A firing that is lost while the alert rings changes its annotations and
-// rings again by Alertmanager's repeat_interval only. Severity is "critical" for RollcallBackfillBlocked, where someone who acts
-// now can still save runs, and "warning" for RollcallRunLost, where the loss has happened; a label severity of the alert's own
-// overrules it.
+// rings again by Alertmanager's repeat_interval only. Severity is "critical" for RollcallRunLost: a run is lost for good. It is "warning" for
+// RollcallBackfillBlocked: what is blocked is tried again every minute until its deadline, and is lost only then. A label severity
+// of the alert's own overrules it.
 //
 // # How long they last
 //

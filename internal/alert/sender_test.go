@@ -30,7 +30,7 @@ func TestChangesOfASecondAreOneRequest(t *testing.T) {
 		start := time.Now().UTC()
 		since := start.Add(-time.Hour)
 		a := Alert{Name: BackfillBlocked, Labels: map[string]string{"team": "data", "namespace": "mine", "empty": ""},
-			Annotations: map[string]string{"summary": "a quota is exceeded"}, StartsAt: since}
+			Annotations: map[string]string{"summary": "a quota is exceeded", "runbook_url": "https://runbooks.example/quota"}, StartsAt: since}
 		b.Set(tick, []Alert{a})
 		b.Set(other, []Alert{lost("one")})
 		time.Sleep(500 * time.Millisecond)
@@ -45,11 +45,11 @@ func TestChangesOfASecondAreOneRequest(t *testing.T) {
 		sent := start.Add(time.Second)
 		same(t, []wire{
 			{
-				Labels:      map[string]string{"alertname": BackfillBlocked, "namespace": "default", "cronworkflow": "tick", "severity": "critical", "team": "data"},
+				Labels:      map[string]string{"alertname": BackfillBlocked, "namespace": "default", "cronworkflow": "tick", "severity": "warning", "team": "data"},
 				Annotations: a.Annotations, StartsAt: since, EndsAt: sent.Add(5 * time.Minute),
 			}, {
-				Labels:      map[string]string{"alertname": RunLost, "namespace": "prod", "cronworkflow": "report", "severity": "warning"},
-				Annotations: map[string]string{"summary": "two"}, StartsAt: start, EndsAt: sent.Add(5 * time.Minute),
+				Labels:      map[string]string{"alertname": RunLost, "namespace": "prod", "cronworkflow": "report", "severity": "critical"},
+				Annotations: map[string]string{"summary": "two", "runbook_url": "https://rollcall.dev/runbooks/RollcallRunLost"}, StartsAt: start, EndsAt: sent.Add(5 * time.Minute),
 			},
 		}, posts[0].alerts)
 		same(t, map[string]int{"ok": 1}, b.posted())
@@ -79,7 +79,7 @@ func TestSixtyLostFiringsAreOneAlert(t *testing.T) {
 		if len(got) != 1 {
 			t.Fatalf("%d alerts", len(got))
 		}
-		same(t, map[string]string{"summary": "firing 59 is lost", "firings": "60"}, got[0].Annotations)
+		same(t, map[string]string{"summary": "firing 59 is lost", "firings": "60", "runbook_url": "https://rollcall.dev/runbooks/RollcallRunLost"}, got[0].Annotations)
 		same(t, first, got[0].StartsAt)
 	})
 }

@@ -73,6 +73,8 @@ type Gauges struct {
 	Open []auditor.Finding
 	// LastLost is the newest firing that is Expired or GaveUp and has not been made up for since; zero when there is none.
 	LastLost time.Time
+	// LastLostDeadline is until when that firing could be saved: its starting deadline, or its scheduled time where it has none.
+	LastLostDeadline time.Time
 	// Blocked: somebody has to act before a firing of it can be recovered.
 	Blocked bool
 	// Stuck: Argo does not start what is due though its controller is alive.

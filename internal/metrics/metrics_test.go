@@ -98,7 +98,7 @@ func TestWhatIsMissedIsShownAndAtZeroAfterwards(t *testing.T) {
 			missedAt(at, auditor.ControllerDown, auditor.Certain),
 			{ScheduledTime: at.Add(-2 * time.Hour), Verdict: auditor.Expired, Certainty: auditor.Certain},
 		},
-		LastLost: at.Add(-2 * time.Hour), Blocked: true, Stuck: true, Next: at.Add(2 * time.Minute),
+		LastLost: at.Add(-2 * time.Hour), LastLostDeadline: at.Add(-time.Hour), Blocked: true, Stuck: true, Next: at.Add(2 * time.Minute),
 	})
 	m.Decided(tick, auditor.Missed)
 	m.Decided(tick, auditor.Missed)
@@ -108,11 +108,12 @@ func TestWhatIsMissedIsShownAndAtZeroAfterwards(t *testing.T) {
 		"rollcall_missed_firings ControllerDown certain": 2,
 		"rollcall_missed_firings Unscheduled likely":     1,
 		// Only of what is certain: rules ring by these.
-		"rollcall_missed_firing_timestamp_seconds":    float64(at.Unix()),
-		"rollcall_missed_deadline_timestamp_seconds":  float64(at.Add(10 * time.Minute).Unix()),
-		"rollcall_last_lost_firing_timestamp_seconds": float64(at.Add(-2 * time.Hour).Unix()),
-		"rollcall_next_firing_timestamp_seconds":      float64(at.Add(2 * time.Minute).Unix()),
-		"rollcall_backfill_blocked":                   1, "rollcall_schedule_stuck": 1,
+		"rollcall_missed_firing_timestamp_seconds":      float64(at.Unix()),
+		"rollcall_missed_deadline_timestamp_seconds":    float64(at.Add(10 * time.Minute).Unix()),
+		"rollcall_last_lost_firing_timestamp_seconds":   float64(at.Add(-2 * time.Hour).Unix()),
+		"rollcall_last_lost_deadline_timestamp_seconds": float64(at.Add(-time.Hour).Unix()),
+		"rollcall_next_firing_timestamp_seconds":        float64(at.Add(2 * time.Minute).Unix()),
+		"rollcall_backfill_blocked":                     1, "rollcall_schedule_stuck": 1,
 	})
 	if diff := cmp.Diff(want, shown(t, registry, tick)); diff != "" {
 		t.Error(diff)
@@ -153,7 +154,7 @@ func TestTheSeriesOfAForgottenCronWorkflowGo(t *testing.T) {
 // fill shows something in every series there is.
 func fill(m *Metrics) {
 	for _, key := range []auditor.Key{tick, other, {Namespace: "prod", Name: "tick"}} {
-		m.Set(key, Gauges{Open: []auditor.Finding{missedAt(at, auditor.SpecError, auditor.Certain)}, LastLost: at, Next: at})
+		m.Set(key, Gauges{Open: []auditor.Finding{missedAt(at, auditor.SpecError, auditor.Certain)}, LastLost: at, LastLostDeadline: at, Next: at})
 		m.Decided(key, auditor.Late)
 	}
 	m.StartDelay(-time.Second)

@@ -33,8 +33,8 @@ type series struct {
 	decided []uint64 // by the index in counted
 	missed  []missed
 	// oldest is the oldest miss, deadline the earliest deadline.
-	oldest, deadline, lastLost, next time.Time
-	blocked, stuck                   bool
+	oldest, deadline, lastLost, lastLostDeadline, next time.Time
+	blocked, stuck                                     bool
 }
 
 type missed struct {
@@ -61,7 +61,7 @@ func (s *series) set(g Gauges) {
 		s.missed[i].count = 0
 	}
 	s.oldest, s.deadline = time.Time{}, time.Time{}
-	s.lastLost, s.next, s.blocked, s.stuck = g.LastLost, g.Next, g.Blocked, g.Stuck
+	s.lastLost, s.lastLostDeadline, s.next, s.blocked, s.stuck = g.LastLost, g.LastLostDeadline, g.Next, g.Blocked, g.Stuck
 	for _, f := range g.Open {
 		if f.Verdict != auditor.Missed {
 			continue
@@ -94,7 +94,7 @@ func earlier(a, b time.Time) time.Time {
 
 // descriptions are of the metrics that have series for each CronWorkflow.
 type descriptions struct {
-	firings, missed, oldest, deadline, lastLost, blocked, stuck, next *prometheus.Desc
+	firings, missed, oldest, deadline, lastLost, lastLostDeadline, blocked, stuck, next *prometheus.Desc
 }
 
 func newDescriptions() descriptions {
@@ -112,6 +112,8 @@ func newDescriptions() descriptions {
 			"When the next of the firings that are certainly missed at present can no longer be saved; no series when there is none."),
 		lastLost: desc("rollcall_last_lost_firing_timestamp_seconds",
 			"The scheduled time of the newest firing that is lost for good and not made up for; no series when there is none."),
+		lastLostDeadline: desc("rollcall_last_lost_deadline_timestamp_seconds",
+			"Until when that firing could be saved: its starting deadline, or its scheduled time where it has none."),
 		blocked: desc("rollcall_backfill_blocked",
 			"1 while somebody has to act before a missed firing can be recovered."),
 		stuck: desc("rollcall_schedule_stuck",
@@ -122,7 +124,7 @@ func newDescriptions() descriptions {
 }
 
 func (d *descriptions) all() []*prometheus.Desc {
-	return []*prometheus.Desc{d.firings, d.missed, d.oldest, d.deadline, d.lastLost, d.blocked, d.stuck, d.next}
+	return []*prometheus.Desc{d.firings, d.missed, d.oldest, d.deadline, d.lastLost, d.lastLostDeadline, d.blocked, d.stuck, d.next}
 }
 
 func (s *series) collect(key auditor.Key, d *descriptions, to chan<- prometheus.Metric) {
@@ -146,6 +148,7 @@ func (s *series) collect(key auditor.Key, d *descriptions, to chan<- prometheus.
 	timestamp(d.oldest, s.oldest)
 	timestamp(d.deadline, s.deadline)
 	timestamp(d.lastLost, s.lastLost)
+	timestamp(d.lastLostDeadline, s.lastLostDeadline)
 	timestamp(d.next, s.next)
 	gauge(d.blocked, number(s.blocked))
 	gauge(d.stuck, number(s.stuck))

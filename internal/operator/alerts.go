@@ -22,8 +22,7 @@ func lostAlert(key auditor.Key, lost []auditor.Finding) alert.Alert {
 	description += fmt.Sprintf(", the cause is %s. Nothing brings it back by itself: rollcall explain %s -n %s --at %s says why, rollcall backfill runs it by hand.",
 		newest.Cause, key.Name, key.Namespace, stamp(newest.ScheduledTime))
 	return alert.Alert{
-		Name:        "RollcallRunLost",
-		Labels:      labels(key, "critical"),
+		Name:        alert.RunLost,
 		Annotations: map[string]string{"summary": summary, "description": description},
 		StartsAt:    newest.ScheduledTime,
 	}
@@ -33,16 +32,11 @@ func lostAlert(key auditor.Key, lost []auditor.Finding) alert.Alert {
 func blockedAlert(key auditor.Key, open []auditor.Finding, why string) alert.Alert {
 	first := open[0]
 	return alert.Alert{
-		Name:   "RollcallBackfillBlocked",
-		Labels: labels(key, "warning"),
+		Name: alert.BackfillBlocked,
 		Annotations: map[string]string{
 			"summary":     fmt.Sprintf("CronWorkflow %s: the firing of %s cannot be recovered before somebody acts", key, stamp(first.ScheduledTime)),
 			"description": fmt.Sprintf("%s It is tried again every minute, until %s.", why, stamp(first.Deadline)),
 		},
 		StartsAt: first.ScheduledTime,
 	}
-}
-
-func labels(key auditor.Key, severity string) map[string]string {
-	return map[string]string{"namespace": key.Namespace, "cronworkflow": key.Name, "severity": severity}
 }

@@ -247,8 +247,9 @@ func TestWhatIsBlockedUntilItsDeadlineIsGivenUp(t *testing.T) {
 		if totals := w.records[key("tick")].Totals; totals[auditor.GaveUp] != 1 {
 			t.Errorf("on record are %v", totals)
 		}
-		until("23:59:00")
-		time.Sleep(3 * time.Minute)
+		until("24:10:50")
+		expect(t, "alerts for a day", w.ringing[key("tick")], "RollcallRunLost")
+		until("24:11:20")
 		expect(t, "alerts after a day", w.ringing[key("tick")])
 	})
 }

@@ -28,8 +28,12 @@ type told struct {
 	rehearsed map[time.Time]bool
 }
 
-// lostFor is how long an alert for a lost firing goes on.
+// lostFor is how long after its loss an alert for a firing goes on.
 const lostFor = 24 * time.Hour
+
+// lostAt is until when a lost firing could be saved: its starting deadline, or its scheduled time where it has none. One that was
+// given up before its deadline counts as lost then; until then somebody can still make it run in time.
+func lostAt(f auditor.Finding) time.Time { return later(f.ScheduledTime, f.Deadline) }
 
 // heed tells, shows and records what was found out.
 func (r *roll) heed(judged []auditor.Judgement, now time.Time) {
@@ -84,11 +88,11 @@ func (r *roll) know(c *cron, state auditor.State, now time.Time) {
 	maps.DeleteFunc(c.rehearsed, func(t time.Time, _ bool) bool {
 		return !slices.ContainsFunc(state.Open, func(f auditor.Finding) bool { return f.ScheduledTime.Equal(t) })
 	})
-	c.gauges.Open, c.gauges.LastLost = state.Open, time.Time{}
+	c.gauges.Open, c.gauges.LastLost, c.gauges.LastLostDeadline = state.Open, time.Time{}, time.Time{}
 	c.lostLately = nil
 	for _, f := range state.Notable {
 		if (f.Verdict == auditor.Expired || f.Verdict == auditor.GaveUp) && f.Certainty != auditor.Likely {
-			c.gauges.LastLost = later(c.gauges.LastLost, f.ScheduledTime)
+			c.gauges.LastLost, c.gauges.LastLostDeadline = f.ScheduledTime, lostAt(f) // they are ascending
 			c.lostLately = append(c.lostLately, f)
 		}
 	}
@@ -256,12 +260,14 @@ func (r *roll) alert(c *cron, now time.Time) {
 		return
 	}
 	var alerts []alert.Alert
-	lost := slices.DeleteFunc(slices.Clone(c.lostLately), func(f auditor.Finding) bool { return now.Sub(f.ScheduledTime) > lostFor })
+	lost := slices.DeleteFunc(slices.Clone(c.lostLately), func(f auditor.Finding) bool { return now.Sub(lostAt(f)) >= lostFor })
 	if n := len(lost); n > 0 {
 		alerts = append(alerts, lostAlert(c.key, lost))
 	}
-	if c.blocked != "" && len(c.open) > 0 {
-		alerts = append(alerts, blockedAlert(c.key, c.open, c.blocked))
+	// What is only likely missed is not recovered, so nothing blocks it.
+	open := slices.DeleteFunc(slices.Clone(c.open), func(f auditor.Finding) bool { return f.Certainty != auditor.Certain })
+	if c.blocked != "" && len(open) > 0 {
+		alerts = append(alerts, blockedAlert(c.key, open, c.blocked))
 	}
 	c.alerting = len(alerts) > 0
 	r.Alerts.Set(c.key, alerts)
