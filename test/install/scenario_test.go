@@ -91,7 +91,7 @@ func (s *scenario) until(t time.Time) {
 func (s *scenario) installed(release, namespace string) {
 	s.Cleanup(func() {
 		c := *s
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := cleanup()
 		defer cancel()
 		c.ctx = ctx
 		if s.Failed() {
@@ -139,4 +139,9 @@ func chartField(name string) string {
 		}
 	}
 	return ""
+}
+
+// cleanup is for what a test does when it has ended, whatever became of its own limit.
+func cleanup() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), 90*time.Second)
 }
