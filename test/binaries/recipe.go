@@ -27,6 +27,8 @@ const (
 	GolangciLint Binary = "golangci-lint"
 	// ControllerGen neither: it writes the CustomResourceDefinition and the deep copies of Rollcall's own kind (make generate).
 	ControllerGen Binary = "controller-gen"
+	// CycloneDX neither: it lists what the program in the container image is made of (make image).
+	CycloneDX Binary = "cyclonedx-gomod"
 )
 
 // All is every program of a cluster, in the order in which they are best built: what is
@@ -57,6 +59,7 @@ var recipes = map[Binary]recipe{
 	KubeProxy:             kubernetes("kube-proxy"),
 	GolangciLint:          {folder: "golangci-lint", module: "github.com/golangci/golangci-lint/v2", pkg: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint", exe: "golangci-lint", stamp: lintStamp},
 	ControllerGen:         {folder: "controller-gen", module: "sigs.k8s.io/controller-tools", pkg: "sigs.k8s.io/controller-tools/cmd/controller-gen", exe: "controller-gen", stamp: controllerGenStamp},
+	CycloneDX:             {folder: "cyclonedx-gomod", module: "github.com/CycloneDX/cyclonedx-gomod", pkg: "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod", exe: "cyclonedx-gomod"},
 	Argo36:                argo("argo-3.6", "github.com/argoproj/argo-workflows/v3"),
 	Argo37:                argo("argo-3.7", "github.com/argoproj/argo-workflows/v3"),
 	Argo40:                argo("argo-4.0", "github.com/argoproj/argo-workflows/v4"),
