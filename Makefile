@@ -5,24 +5,35 @@ SHELL := bash
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+# The whole commit, and its time: what the image says of itself, and of when its files are.
+REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)$(if $(findstring -dirty,$(VERSION)),-dirty)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # The real-cluster scenarios wait for real minutes: they run side by side, whatever the number of cores.
 PARALLEL ?= 32
 # The promise is 20 minutes for everything; no package may take longer.
 TEST_TIMEOUT ?= 20m
 RUN ?= .
+IMAGE ?= rollcall.dev/rollcall
+# The chart asks for the image of its own appVersion.
+TAG ?= $(or $(shell sed -n 's/^appVersion: *"\{0,1\}\([^" ]*\).*/\1/p' charts/rollcall/Chart.yaml 2>/dev/null),0.1.0)
+PLATFORMS ?= linux/amd64,linux/arm64
 # The types of CronAudit, and where what is generated from them goes.
 API := internal/record/v1alpha1
 CRDS ?= charts/rollcall/files/crds
 DEEPCOPIES ?= $(API)
 
-.PHONY: help build demo test test-unit test-e2e lint generate fmt bench fuzz binaries clean clean-cache
+.PHONY: help build image demo test test-unit test-e2e lint generate fmt bench fuzz binaries clean clean-cache
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build bin/rollcall.
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/rollcall ./cmd/rollcall
+
+image: ## Build the image of PLATFORMS into dist/, named IMAGE:TAG: an OCI archive, and for each platform a tar to load and an SBOM.
+	@SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' go run ./image/build -image '$(IMAGE)' -tag '$(TAG)' -platforms '$(PLATFORMS)' \
+	  -revision '$(REVISION)' -ldflags '$(LDFLAGS)'
 
 demo: build ## Lose three firings on a real cluster and bring them back. KEEP=1 leaves the cluster up.
 	@go run ./test/demo -rollcall bin/rollcall $(if $(KEEP),-keep)

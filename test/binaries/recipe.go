@@ -31,6 +31,8 @@ const (
 	Helm         Binary = "helm"
 	HelmUnittest Binary = "helm-unittest"
 	HelmDocs     Binary = "helm-docs"
+	// CycloneDX neither: it lists what the program in the container image is made of (make image).
+	CycloneDX Binary = "cyclonedx-gomod"
 )
 
 // All is every program of a cluster, in the order in which they are best built: what is
@@ -64,6 +66,7 @@ var recipes = map[Binary]recipe{
 	Helm:                  {folder: "helm", module: "helm.sh/helm/v4", pkg: "helm.sh/helm/v4/cmd/helm", exe: "helm", stamp: helmStamp},
 	HelmUnittest:          {folder: "helm-unittest", module: "github.com/helm-unittest/helm-unittest", pkg: "github.com/helm-unittest/helm-unittest/cmd/helm-unittest", exe: "helm-unittest"},
 	HelmDocs:              {folder: "helm-docs", module: "github.com/norwoodj/helm-docs", pkg: "github.com/norwoodj/helm-docs/cmd/helm-docs", exe: "helm-docs", stamp: lintStamp},
+	CycloneDX:             {folder: "cyclonedx-gomod", module: "github.com/CycloneDX/cyclonedx-gomod", pkg: "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod", exe: "cyclonedx-gomod"},
 	Argo36:                argo("argo-3.6", "github.com/argoproj/argo-workflows/v3"),
 	Argo37:                argo("argo-3.7", "github.com/argoproj/argo-workflows/v3"),
 	Argo40:                argo("argo-4.0", "github.com/argoproj/argo-workflows/v4"),
