@@ -1,5 +1,6 @@
 // Package binaries builds the real programs the tests run against: etcd,
-// kube-apiserver, kubectl and Argo's workflow-controller.
+// kube-apiserver, kubectl and Argo's workflow-controller; and the tools of the
+// house, so that they are pinned too: linter, generator, Helm.
 //
 // Each folder beside this file that holds a go.mod is a module of its own. It
 // pins one upstream release and everything that release is built from, so the

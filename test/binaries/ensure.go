@@ -27,7 +27,7 @@ func (p Paths) Exe(b Binary) string {
 }
 
 // CRDs is the folder of b's CustomResourceDefinitions as upstream ships them,
-// with the subfolders "minimal" and "full"; empty for anything but Argo.
+// for Argo with the subfolders "minimal" and "full"; empty for what has none.
 func (p Paths) CRDs(b Binary) string {
 	if p[b] == "" || recipes[b].crdsDir == "" {
 		return ""

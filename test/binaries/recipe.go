@@ -33,6 +33,8 @@ const (
 	HelmDocs     Binary = "helm-docs"
 	// CycloneDX neither: it lists what the program in the container image is made of (make image).
 	CycloneDX Binary = "cyclonedx-gomod"
+	// PrometheusOperator is there for its CRDs; the program is the smallest that makes a module of them.
+	PrometheusOperator Binary = "prometheus-operator"
 )
 
 // All is every program of a cluster, in the order in which they are best built: what is
@@ -41,6 +43,9 @@ func All() []Binary { return []Binary{Etcd, KubeAPIServer, Argo37, Kubectl, Argo
 
 // Node is what a node needs beside All.
 func Node() []Binary { return []Binary{KubeControllerManager, KubeScheduler, Kubelet, KubeProxy} }
+
+// Chart is what the tests of the chart need beside All.
+func Chart() []Binary { return []Binary{Helm, HelmUnittest, HelmDocs, PrometheusOperator} }
 
 // recipe says how one Binary is made. The release itself stands in the
 // module's go.mod only; ldflags that carry it get it from there.
@@ -67,6 +72,7 @@ var recipes = map[Binary]recipe{
 	HelmUnittest:          {folder: "helm-unittest", module: "github.com/helm-unittest/helm-unittest", pkg: "github.com/helm-unittest/helm-unittest/cmd/helm-unittest", exe: "helm-unittest"},
 	HelmDocs:              {folder: "helm-docs", module: "github.com/norwoodj/helm-docs", pkg: "github.com/norwoodj/helm-docs/cmd/helm-docs", exe: "helm-docs", stamp: lintStamp},
 	CycloneDX:             {folder: "cyclonedx-gomod", module: "github.com/CycloneDX/cyclonedx-gomod", pkg: "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod", exe: "cyclonedx-gomod"},
+	PrometheusOperator:    {folder: "prometheus-operator", module: "github.com/prometheus-operator/prometheus-operator", pkg: "github.com/prometheus-operator/prometheus-operator/cmd/po-rule-migration", exe: "po-rule-migration", crdsDir: "example/prometheus-operator-crd"},
 	Argo36:                argo("argo-3.6", "github.com/argoproj/argo-workflows/v3"),
 	Argo37:                argo("argo-3.7", "github.com/argoproj/argo-workflows/v3"),
 	Argo40:                argo("argo-4.0", "github.com/argoproj/argo-workflows/v4"),
@@ -109,8 +115,7 @@ func controllerGenStamp(version string) []string {
 	return []string{"-X", "sigs.k8s.io/controller-tools/pkg/version.version=" + version}
 }
 
-// helmStamp gives Helm its version, and the minor of the client library it is built with: unstamped, a chart is rendered and
-// its kubeVersion judged as for Kubernetes 1.20.
+// helmStamp gives Helm its whole version: unstamped, it knows only the minor.
 func helmStamp(version string) []string {
 	return []string{"-X", "helm.sh/helm/v4/internal/version.version=" + version}
 }

@@ -29,7 +29,7 @@ func TestEveryRecipeHasAModuleThatPinsItAndKeepsWhatItNeeds(t *testing.T) {
 			}
 		})
 	}
-	for _, b := range append(All(), Node()...) {
+	for _, b := range slices.Concat(All(), Node(), Chart()) {
 		if _, err := lookUp(b); err != nil {
 			t.Error(err)
 		}

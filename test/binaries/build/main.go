@@ -3,7 +3,8 @@
 //
 //	go run ./test/binaries/build [name...]
 //
-// Without names it builds all of them. It prints where each one is.
+// Without names it builds what `make test` needs: a cluster, and what the chart is
+// tested with. It prints where each one is.
 package main
 
 import (
@@ -12,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"rollcall.dev/rollcall/test/binaries"
@@ -28,7 +30,7 @@ func main() {
 }
 
 func run(ctx context.Context, stdout, stderr io.Writer, names []string) error {
-	which := binaries.All()
+	which := slices.Concat(binaries.All(), binaries.Chart())
 	if len(names) > 0 {
 		which = nil
 		for _, n := range names {
