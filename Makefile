@@ -18,15 +18,18 @@ IMAGE ?= rollcall.dev/rollcall
 # The chart asks for the image of its own appVersion.
 TAG ?= $(or $(shell sed -n 's/^appVersion: *"\{0,1\}\([^" ]*\).*/\1/p' charts/rollcall/Chart.yaml 2>/dev/null),0.1.0)
 PLATFORMS ?= linux/amd64,linux/arm64
+# What a node and the monitoring of the tests need of Debian.
+NODE_PACKAGES := containerd runc containernetworking-plugins conntrack iptables iproute2 busybox-static prometheus prometheus-alertmanager
+NODE_IMAGE := dist/rollcall-$(TAG)-linux-$(shell go env GOARCH).tar
 # The types of CronAudit, and where what is generated from them goes.
 API := internal/record/v1alpha1
 CRDS ?= charts/rollcall/files/crds
 DEEPCOPIES ?= $(API)
 
-.PHONY: help build image demo test test-unit test-e2e lint generate fmt bench fuzz binaries clean clean-cache
+.PHONY: help build image demo cluster cluster-down test test-unit test-e2e test-node node-packages lint generate fmt bench fuzz binaries clean clean-cache
 
 help: ## List the targets.
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build bin/rollcall.
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/rollcall ./cmd/rollcall
@@ -38,6 +41,12 @@ image: ## Build the image of PLATFORMS into dist/, named IMAGE:TAG: an OCI archi
 demo: build ## Lose three firings on a real cluster and bring them back. KEEP=1 leaves the cluster up.
 	@go run ./test/demo -rollcall bin/rollcall $(if $(KEEP),-keep)
 
+cluster: image ## A cluster with a node, Argo's controller and Rollcall's image, left running. Needs root and node-packages.
+	@go run ./test/node/up start -image $(NODE_IMAGE)
+
+cluster-down: ## End that cluster.
+	@go run ./test/node/up stop
+
 test: binaries ## Run every test, those on a real API server and a real Argo controller included.
 	go test -timeout $(TEST_TIMEOUT) -parallel $(PARALLEL) -run '$(RUN)' ./...
 
@@ -46,6 +55,13 @@ test-unit: ## Run the tests that need no cluster: seconds, not minutes.
 
 test-e2e: binaries ## Run only the scenarios on the real cluster.
 	go test -timeout $(TEST_TIMEOUT) -parallel $(PARALLEL) -run '$(RUN)' -v ./test/...
+
+test-node: build image ## Run the tests that need a node: the chart, installed. Needs root and node-packages.
+	go test -tags node -timeout 40m -run '$(RUN)' -v ./test/isolate ./test/install
+
+node-packages: ## Install what a node needs of Debian's packages. Needs root.
+	apt-get update
+	RUNLEVEL=1 apt-get install --yes --no-install-recommends $(NODE_PACKAGES) # 1: none of their services is started
 
 lint: ## Run the pinned linter, with the import and time rules of the house, and see that what is generated is up to date.
 	@lint=$$(go run ./test/binaries/build golangci-lint | awk '{print $$2}'); "$$lint" run ./...

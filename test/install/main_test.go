@@ -26,9 +26,6 @@ var (
 	scratch string
 )
 
-// shell is the image that the chart's own test runs in.
-const shell = "docker.io/library/busybox:1.37.0"
-
 // needed is what runs on the node and beside it.
 var needed = append(append([]binaries.Binary{}, binaries.Etcd, binaries.KubeAPIServer, binaries.Kubectl, binaries.Argo37, binaries.Helm), binaries.Node()...)
 
@@ -97,7 +94,7 @@ func provide(ctx context.Context) error {
 	if err := shared.Import(ctx, image); err != nil {
 		return err
 	}
-	if err := shared.ImportShell(ctx, shell); err != nil {
+	if err := shared.ImportShell(ctx); err != nil {
 		return err
 	}
 	return shared.InstallArgo(ctx, binaries.Argo37)

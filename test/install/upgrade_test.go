@@ -69,9 +69,13 @@ func TestAReleaseIsUpgradedRolledBackAndUninstalled(t *testing.T) {
 	}
 	s.must(s.recorded("etl", "export"))
 	for _, kind := range []string{"clusterrole", "clusterrolebinding", "role -A", "rolebinding -A", "all -n rollcall", "configmap -n rollcall", "pdb -n rollcall"} {
-		if left := s.kubectl(append(append([]string{"get"}, strings.Fields(kind)...), "-l", "app.kubernetes.io/instance=rollcall", "-o", "name")...); left != "" {
-			s.Errorf("the uninstallation leaves %s", left)
-		}
+		s.await("nothing to be left of "+kind, 30*time.Second, func() error { // pods take a moment to end
+			left := s.kubectl(append(append([]string{"get"}, strings.Fields(kind)...), "-l", "app.kubernetes.io/instance=rollcall", "-o", "name")...)
+			if left != "" {
+				return fmt.Errorf("there is still %s", left)
+			}
+			return nil
+		})
 	}
 
 	s.Log("another beginning, over the records that stayed")
@@ -104,10 +108,22 @@ func (s *scenario) argos(namespace string) map[string]string {
 	return uids
 }
 
-// pods are the names of the release's pods.
+// pods are the names of the release's pods, but for those that are ending.
 func (s *scenario) pods() []string {
 	s.Helper()
-	return strings.Fields(s.kubectl("-n", "rollcall", "get", "pods", "-l", "app.kubernetes.io/instance=rollcall", "-o", "jsonpath={.items[*].metadata.name}"))
+	var all struct {
+		Items []struct {
+			Metadata struct{ Name, DeletionTimestamp string }
+		}
+	}
+	s.must(json.Unmarshal([]byte(s.kubectl("-n", "rollcall", "get", "pods", "-l", "app.kubernetes.io/instance=rollcall", "-o", "json")), &all))
+	var names []string
+	for _, item := range all.Items {
+		if item.Metadata.DeletionTimestamp == "" {
+			names = append(names, item.Metadata.Name)
+		}
+	}
+	return names
 }
 
 // mode is the backfill mode that the pods say they run with.

@@ -55,8 +55,11 @@ func (n *Node) importPause(ctx context.Context) error {
 // busybox is where Debian's package busybox-static puts its program.
 const busybox = "/bin/busybox"
 
-// ImportShell has the node know an image with a shell and the usual small programs, under a name that a chart asks for.
-func (n *Node) ImportShell(ctx context.Context, ref string) error {
+// shell is the image that most would take for a pod that only has to ask something.
+const shell = "docker.io/library/busybox:1.37.0"
+
+// ImportShell has the node know busybox, which cannot be pulled.
+func (n *Node) ImportShell(ctx context.Context) error {
 	names, err := exec.CommandContext(ctx, busybox, "--list").Output()
 	if err != nil {
 		return fmt.Errorf("%s --list: %w", busybox, err)
@@ -72,7 +75,7 @@ func (n *Node) ImportShell(ctx context.Context, ref string) error {
 			spec.Files = append(spec.Files, image.File{Path: "/bin/" + name, Mode: os.ModeSymlink | 0o777, Data: []byte("busybox")})
 		}
 	}
-	return n.importSpec(ctx, ref, spec)
+	return n.importSpec(ctx, shell, spec)
 }
 
 // goRoot is where Go's own files are.

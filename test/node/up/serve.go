@@ -32,6 +32,9 @@ func (s *state) serve(ctx context.Context, images []string) (err error) {
 			return err
 		}
 	}
+	if err := n.ImportShell(ctx); err != nil { // for helm test
+		return err
+	}
 	if err := n.InstallArgo(ctx, binaries.Argo37); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -37,7 +38,7 @@ func (s *state) start(ctx context.Context, out io.Writer, images []string) error
 		return errors.New("a node needs root: containers and network namespaces are made")
 	}
 	// What is inside later cannot reach the Go module proxy.
-	needed := append(append(binaries.All()[:0:0], cluster...), binaries.Node()...)
+	needed := slices.Concat(cluster, binaries.Node())
 	paths, err := binaries.Ensure(ctx, out, needed...)
 	if err != nil {
 		return err
