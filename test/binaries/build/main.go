@@ -28,7 +28,7 @@ func main() {
 }
 
 func run(ctx context.Context, stdout, stderr io.Writer, names []string) error {
-	which := binaries.All()
+	which := append(binaries.All(), binaries.Promtool)
 	if len(names) > 0 {
 		which = nil
 		for _, n := range names {
