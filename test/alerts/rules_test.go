@@ -26,6 +26,7 @@ const (
 // rule is an alerting rule of the file.
 type rule struct {
 	Alert       string            `json:"alert"`
+	Expr        string            `json:"expr"`
 	Labels      map[string]string `json:"labels"`
 	Annotations map[string]string `json:"annotations"`
 }
