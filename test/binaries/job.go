@@ -46,7 +46,11 @@ func newJob(ctx context.Context, dir string, r recipe) (*job, error) {
 	if r.stamp != nil {
 		ldflags = append(ldflags, r.stamp(j.version)...)
 	}
-	j.args = []string{"-trimpath", "-buildvcs=false", "-ldflags=" + strings.Join(ldflags, " "), r.pkg}
+	j.args = []string{"-trimpath", "-buildvcs=false", "-ldflags=" + strings.Join(ldflags, " ")}
+	if len(r.tags) > 0 {
+		j.args = append(j.args, "-tags="+strings.Join(r.tags, ","))
+	}
+	j.args = append(j.args, r.pkg)
 	h := sha256.New()
 	for _, part := range []string{
 		string(goMod), string(goSum), strings.TrimSpace(goVersion), runtime.GOOS, runtime.GOARCH,

@@ -23,6 +23,8 @@ const (
 	KubeScheduler         Binary = "kube-scheduler"
 	Kubelet               Binary = "kubelet"
 	KubeProxy             Binary = "kube-proxy"
+	// Promtool is not part of a cluster either: it checks the alerting rules, and tries them.
+	Promtool Binary = "promtool"
 	// GolangciLint is not part of a cluster; it is built here so that the linter is pinned and cached like the rest.
 	GolangciLint Binary = "golangci-lint"
 	// ControllerGen neither: it writes the CustomResourceDefinition and the deep copies of Rollcall's own kind (make generate).
@@ -55,6 +57,7 @@ type recipe struct {
 	pkg     string                        // the main package
 	exe     string                        // name of the executable
 	stamp   func(version string) []string // -ldflags beyond the common ones; may be nil
+	tags    []string                      // build tags
 	crdsDir string                        // folder of the upstream module kept beside the executable as "crds"
 }
 
@@ -73,6 +76,7 @@ var recipes = map[Binary]recipe{
 	HelmDocs:              {folder: "helm-docs", module: "github.com/norwoodj/helm-docs", pkg: "github.com/norwoodj/helm-docs/cmd/helm-docs", exe: "helm-docs", stamp: lintStamp},
 	CycloneDX:             {folder: "cyclonedx-gomod", module: "github.com/CycloneDX/cyclonedx-gomod", pkg: "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod", exe: "cyclonedx-gomod"},
 	PrometheusOperator:    {folder: "prometheus-operator", module: "github.com/prometheus-operator/prometheus-operator", pkg: "github.com/prometheus-operator/prometheus-operator/cmd/po-rule-migration", exe: "po-rule-migration", crdsDir: "example/prometheus-operator-crd"},
+	Promtool:              promtool(),
 	Argo36:                argo("argo-3.6", "github.com/argoproj/argo-workflows/v3"),
 	Argo37:                argo("argo-3.7", "github.com/argoproj/argo-workflows/v3"),
 	Argo40:                argo("argo-4.0", "github.com/argoproj/argo-workflows/v4"),
@@ -87,6 +91,14 @@ func argo(folder, module string) recipe {
 		folder: folder, module: module, pkg: module + "/cmd/workflow-controller", exe: "workflow-controller",
 		stamp:   func(version string) []string { return []string{"-X", module + ".version=" + version} },
 		crdsDir: "manifests/base/crds",
+	}
+}
+
+// promtool leaves out the service discovery of a dozen clouds, which would take most of the time that it takes to build.
+func promtool() recipe {
+	return recipe{
+		folder: "prometheus", module: "github.com/prometheus/prometheus", pkg: "github.com/prometheus/prometheus/cmd/promtool", exe: "promtool",
+		tags: []string{"remove_all_sd", "enable_kubernetes_sd"},
 	}
 }
 

@@ -1,0 +1,281 @@
+//go:build node
+
+package alerts
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// alertmanager is one that runs with the example configuration, whose receivers are the test's.
+type alertmanager struct {
+	url string
+	// pager and chat are the messages to the receivers of these names.
+	pager, chat chan message
+}
+
+// message is what a webhook is sent.
+type message struct {
+	Status string `json:"status"`
+	Alerts []struct {
+		Labels map[string]string `json:"labels"`
+	} `json:"alerts"`
+	GroupLabels map[string]string `json:"groupLabels"`
+}
+
+func (m message) String() string {
+	return fmt.Sprintf("%d %s, %s", len(m.Alerts), m.GroupLabels["alertname"], m.Status)
+}
+
+// tool is the path of a program of Debian's package prometheus-alertmanager.
+func tool(t *testing.T, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("%v: apt-get install prometheus-alertmanager", err)
+	}
+	return path
+}
+
+// replace replaces what must be there.
+func replace(t *testing.T, text, old, with string) string {
+	t.Helper()
+	if !strings.Contains(text, old) {
+		t.Fatalf("%q is not there", old)
+	}
+	return strings.ReplaceAll(text, old, with)
+}
+
+func receiver(t *testing.T) (url string, messages chan message) {
+	messages = make(chan message, 100)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var m message
+		if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
+			t.Error(err)
+		}
+		messages <- m
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, messages
+}
+
+// start starts an Alertmanager that waits a second where the example waits for minutes.
+func start(t *testing.T) *alertmanager {
+	t.Helper()
+	exe := tool(t, "prometheus-alertmanager")
+	var a alertmanager
+	var pager, chat string
+	pager, a.pager = receiver(t)
+	chat, a.chat = receiver(t)
+	text := read(t, examples+"/alertmanager.yml")
+	for _, change := range [][2]string{
+		{"http://pager.example/alerts", pager}, {"http://chat.example/alerts", chat}, {"group_wait: 30s", "group_wait: 2s"}, {"group_interval: 5m", "group_interval: 1s"},
+	} {
+		text = replace(t, text, change[0], change[1])
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "alertmanager.yml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	address := free(t)
+	cmd := exec.Command(exe, "--config.file="+file, "--storage.path="+filepath.Join(dir, "data"), "--web.listen-address="+address, "--cluster.listen-address=", "--log.level=warn")
+	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	a.url = "http://" + address
+	await(t, "Alertmanager is ready", func() bool {
+		answer, err := http.Get(a.url + "/-/ready")
+		if err != nil {
+			return false
+		}
+		defer answer.Body.Close()
+		return answer.StatusCode == http.StatusOK
+	})
+	return &a
+}
+
+func free(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func await(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	again := time.NewTicker(50 * time.Millisecond)
+	defer again.Stop()
+	for !holds() {
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			t.Fatalf("not so after 30 s: %s", what)
+		}
+	}
+}
+
+// post posts alerts that begin now and end at a time.
+func (a *alertmanager) post(t *testing.T, ends time.Time, alerts ...map[string]string) {
+	t.Helper()
+	var all []map[string]any
+	for _, labels := range alerts {
+		all = append(all, map[string]any{"labels": labels, "endsAt": ends})
+	}
+	body, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.Post(a.url+"/api/v2/alerts", "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		said, _ := io.ReadAll(answer.Body)
+		t.Fatalf("Alertmanager: %s: %s", answer.Status, said)
+	}
+}
+
+// states are the alerts there are by name, and whether each is active or suppressed.
+func (a *alertmanager) states(t *testing.T) map[string]string {
+	t.Helper()
+	answer, err := http.Get(a.url + "/api/v2/alerts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var all []struct {
+		Labels map[string]string `json:"labels"`
+		Status struct {
+			State string `json:"state"`
+		} `json:"status"`
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&all); err != nil {
+		t.Fatal(err)
+	}
+	states := map[string]string{}
+	for _, alert := range all {
+		states[alert.Labels["alertname"]] = alert.Status.State
+	}
+	return states
+}
+
+// next is the next message to a receiver.
+func next(t *testing.T, messages chan message) message {
+	t.Helper()
+	select {
+	case m := <-messages:
+		return m
+	case <-time.After(30 * time.Second):
+		t.Fatal("no message in 30 s")
+		return message{}
+	}
+}
+
+// of are the labels of an alert of the rules, as it fires for a CronWorkflow or, if it is one of these, for Rollcall itself.
+func of(t *testing.T, name, cronworkflow string) map[string]string {
+	t.Helper()
+	for _, r := range rules(t) {
+		switch {
+		case r.Alert != name:
+		case strings.Contains(r.Expr, "by (namespace, cronworkflow)"):
+			return map[string]string{"alertname": name, "severity": r.Labels["severity"], "namespace": "team-a", "cronworkflow": cronworkflow}
+		default:
+			return map[string]string{"alertname": name, "severity": r.Labels["severity"], "namespace": "rollcall", "job": "rollcall"}
+		}
+	}
+	t.Fatalf("there is no rule %s", name)
+	return nil
+}
+
+func TestTheExampleConfigurationOfAlertmanagerIsValid(t *testing.T) {
+	if out, err := exec.CommandContext(t.Context(), tool(t, "amtool"), "check-config", examples+"/alertmanager.yml").CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func TestOneOutageOverAHundredCronWorkflowsRingsOnce(t *testing.T) {
+	a := start(t)
+	const many = 100
+	var lost []map[string]string
+	for i := range many {
+		lost = append(lost, of(t, "RollcallRunLost", fmt.Sprintf("report-%d", i)))
+	}
+	// As Prometheus posts them: not all in one request.
+	later := time.Now().Add(time.Hour)
+	a.post(t, later, lost[:64]...)
+	a.post(t, later, lost[64:]...)
+	if m := next(t, a.pager); m.String() != "100 RollcallRunLost, firing" {
+		t.Errorf("the pager rings for %s", m)
+	}
+	// The next that the pager hears is the end of all of them: it did not ring again in between.
+	a.post(t, time.Now(), lost...)
+	if m := next(t, a.pager); m.String() != "100 RollcallRunLost, resolved" {
+		t.Errorf("then the pager rings for %s", m)
+	}
+	if len(a.chat) > 0 {
+		t.Errorf("the chat is told of %s", <-a.chat)
+	}
+}
+
+func TestAWarningGoesToTheChatAndTheRestToThePager(t *testing.T) {
+	a := start(t)
+	later := time.Now().Add(time.Hour)
+	a.post(t, later, of(t, "RollcallScheduleStuck", "report"), of(t, "RollcallDown", "report"))
+	if m := next(t, a.chat); m.String() != "1 RollcallScheduleStuck, firing" {
+		t.Errorf("the chat is told of %s", m)
+	}
+	if m := next(t, a.pager); m.String() != "1 RollcallDown, firing" {
+		t.Errorf("the pager rings for %s", m)
+	}
+}
+
+func TestWhatFollowsFromWhatRingsIsSilent(t *testing.T) {
+	a := start(t)
+	later := time.Now().Add(time.Hour)
+	var all []map[string]string
+	want := map[string]string{}
+	for _, r := range rules(t) {
+		want[r.Alert] = "active"
+		all = append(all, of(t, r.Alert, "report"))
+	}
+	for _, silent := range []string{"RollcallRunMissed", "RollcallNoLeader", "RollcallNotAuditing"} {
+		want[silent] = "suppressed"
+	}
+	a.post(t, later, all...)
+	await(t, "every alert is as it should be", func() bool {
+		got := a.states(t)
+		for name, state := range want {
+			if got[name] != state {
+				t.Logf("%s is %s", name, got[name])
+				return false
+			}
+		}
+		return true
+	})
+}
