@@ -34,7 +34,7 @@ help: ## List the targets.
 build: ## Build bin/rollcall.
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/rollcall ./cmd/rollcall
 
-image: ## Build the image of PLATFORMS into dist/, named IMAGE:TAG: an OCI archive, and for each platform a tar to load and an SBOM.
+image: ## Build the container image IMAGE:TAG for PLATFORMS into dist/, with an SBOM beside it.
 	@SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' go run ./image/build -image '$(IMAGE)' -tag '$(TAG)' -platforms '$(PLATFORMS)' \
 	  -revision '$(REVISION)' -ldflags '$(LDFLAGS)'
 
@@ -51,7 +51,7 @@ test: binaries ## Run every test, those on a real API server and a real Argo con
 	go test -timeout $(TEST_TIMEOUT) -parallel $(PARALLEL) -run '$(RUN)' ./...
 
 test-unit: ## Run the tests that need no cluster: seconds, not minutes.
-	go test ./schedule/... ./auditor/... ./backfill/... ./internal/... ./cmd/...
+	go test ./schedule/... ./auditor/... ./backfill/... ./internal/... ./cmd/... ./image
 
 test-e2e: binaries ## Run only the scenarios on the real cluster.
 	go test -timeout $(TEST_TIMEOUT) -parallel $(PARALLEL) -run '$(RUN)' -v ./test/...
