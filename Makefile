@@ -16,7 +16,7 @@ TEST_TIMEOUT ?= 20m
 RUN ?= .
 IMAGE ?= rollcall.dev/rollcall
 # The chart asks for the image of its own appVersion.
-TAG ?= $(or $(shell sed -n 's/^appVersion: *"\{0,1\}\([^" ]*\).*/\1/p' charts/rollcall/Chart.yaml 2>/dev/null),0.1.0)
+TAG ?= $(shell sed -n 's/^appVersion: *"\(.*\)"/\1/p' charts/rollcall/Chart.yaml)
 PLATFORMS ?= linux/amd64,linux/arm64
 # What a node and the monitoring of the tests need of Debian.
 NODE_PACKAGES := containerd runc containernetworking-plugins conntrack iptables iproute2 busybox-static prometheus prometheus-alertmanager
