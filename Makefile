@@ -16,7 +16,7 @@ TEST_TIMEOUT ?= 20m
 RUN ?= .
 IMAGE ?= rollcall.dev/rollcall
 # The chart asks for the image of its own appVersion.
-TAG ?= $(or $(shell sed -n 's/^appVersion: *"\{0,1\}\([^" ]*\).*/\1/p' charts/rollcall/Chart.yaml 2>/dev/null),0.1.0)
+TAG ?= $(shell sed -n 's/^appVersion: *"\(.*\)"/\1/p' charts/rollcall/Chart.yaml)
 PLATFORMS ?= linux/amd64,linux/arm64
 # What a node and the monitoring of the tests need of Debian.
 NODE_PACKAGES := containerd runc containernetworking-plugins conntrack iptables iproute2 busybox-static prometheus prometheus-alertmanager
@@ -34,7 +34,7 @@ help: ## List the targets.
 build: ## Build bin/rollcall.
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/rollcall ./cmd/rollcall
 
-image: ## Build the image of PLATFORMS into dist/, named IMAGE:TAG: an OCI archive, and for each platform a tar to load and an SBOM.
+image: ## Build the container image IMAGE:TAG for PLATFORMS into dist/, with an SBOM beside it.
 	@SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' go run ./image/build -image '$(IMAGE)' -tag '$(TAG)' -platforms '$(PLATFORMS)' \
 	  -revision '$(REVISION)' -ldflags '$(LDFLAGS)'
 
@@ -51,7 +51,7 @@ test: binaries ## Run every test, those on a real API server and a real Argo con
 	go test -timeout $(TEST_TIMEOUT) -parallel $(PARALLEL) -run '$(RUN)' ./...
 
 test-unit: ## Run the tests that need no cluster: seconds, not minutes.
-	go test ./schedule/... ./auditor/... ./backfill/... ./internal/... ./cmd/...
+	go test ./schedule/... ./auditor/... ./backfill/... ./internal/... ./cmd/... ./image
 
 test-e2e: binaries ## Run only the scenarios on the real cluster.
 	go test -timeout $(TEST_TIMEOUT) -parallel $(PARALLEL) -run '$(RUN)' -v ./test/...

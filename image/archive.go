@@ -41,7 +41,7 @@ func WriteOCI(path, ref string, images ...v1.Image) (digest v1.Hash, err error) 
 		if err != nil {
 			return v1.Hash{}, fmt.Errorf("image: %w", err)
 		}
-		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: config.Platform()}})
+		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: plain{img}, Descriptor: v1.Descriptor{Platform: config.Platform()}})
 	}
 	if digest, err = index.Digest(); err != nil {
 		return v1.Hash{}, fmt.Errorf("image: %w", err)
@@ -65,6 +65,12 @@ func WriteOCI(path, ref string, images ...v1.Image) (digest v1.Hash, err error) 
 	}
 	return digest, replace(path, func(w io.Writer) error { return packTree(w, dir) })
 }
+
+// plain is an image without an artifact type. The library would make one up from the type of the configuration; tools that
+// do not know the field drop it when they copy an index, and the copy has another digest.
+type plain struct{ v1.Image }
+
+func (plain) ArtifactType() (string, error) { return "", nil }
 
 // packTree writes the files and folders below dir to a tar: sorted, owned by root, of 1970.
 func packTree(to io.Writer, dir string) error {

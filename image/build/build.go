@@ -118,7 +118,7 @@ func build(ctx context.Context, progress io.Writer, o options) (*made, error) {
 			return nil, err
 		}
 		p := madePlatform{platform: platform, docker: o.archive(platform, ".tar"), sbom: o.archive(platform, ".cdx.json")}
-		if err := writeSBOM(ctx, tools.Exe(binaries.CycloneDX), program, o.tag, p.sbom); err != nil {
+		if err := writeSBOM(ctx, tools.Exe(binaries.CycloneDX), program, platform, o.tag, p.sbom); err != nil {
 			return nil, err
 		}
 		if err := image.WriteDocker(p.docker, o.ref(), img); err != nil {

@@ -75,7 +75,7 @@ func (m *made) report(to io.Writer) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(to, "Push it, with your registry in place of REGISTRY:\n  skopeo copy --all oci-archive:%s docker://REGISTRY/%s\n", m.oci, path.Base(m.ref))
+	_, err := fmt.Fprintf(to, "Push it, with your registry in place of REGISTRY:\n  skopeo copy --all --preserve-digests oci-archive:%s docker://REGISTRY/%s\n", m.oci, path.Base(m.ref))
 	return err
 }
 
