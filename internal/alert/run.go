@@ -72,7 +72,7 @@ func (s *Sender) round(ctx context.Context, w which) {
 			s.postpone(entries[:n])
 		case err != nil:
 			trouble = "no answer"
-			s.complain(trouble, "alerts do not reach Alertmanager; they are sent again every "+s.timing.Resend.String(), err)
+			s.complain(trouble, "alerts do not reach Alertmanager (see --alertmanager-url); they are sent again every "+s.timing.Resend.String(), err)
 			s.postpone(entries) // the others would fare no better
 			return
 		}

@@ -173,7 +173,7 @@ func (r *roll) begin(c *cron, now time.Time) {
 		return
 	}
 	j := job{id: c.id(), key: c.key, state: state, lost: c.lost, save: c.lost > c.saved}
-	mode := cmp.Or(in.CronWorkflow.Settings.Backfill, r.Backfill)
+	mode := r.mode(in.CronWorkflow)
 	j.rehearse = mode == auditor.BackfillDryRun
 	if mode != auditor.BackfillOff {
 		j.plan = backfill.NewPlan(in.CronWorkflow, findings(state), r.policy(), now).Attempted(state.Record.Recoveries)
@@ -308,32 +308,10 @@ func (r *roll) concluded(c *cron, j job, done outcome) {
 	r.show(c)
 }
 
-// unsaved says whether nothing was done since the record could not be written.
-func (r *roll) unsaved(c *cron, err error, now time.Time) bool {
-	switch {
-	case err == nil:
-		c.failures, c.unwritten = 0, ""
-		return false
-	case errors.Is(err, record.ErrSuperseded):
-		r.reread(c)
-		return true
-	case errors.Is(err, context.Canceled):
-		return true
-	}
-	if c.unwritten != err.Error() {
-		c.unwritten = err.Error()
-		r.Log.Error("the record cannot be written: nothing is recovered before it is", "cronworkflow", c.key.String(), "error", err)
-	}
-	r.schedule(c, now.Add(r.doubled(c.failures)))
-	c.hold = true
-	c.failures++
-	return true
-}
-
 // take takes in what became of a plan, and says when it is worth making another; zero when nothing tells.
 func (r *roll) take(c *cron, j job, report backfill.Report, now time.Time) (again time.Time) {
 	again = report.Again
-	progress, waits, blocked := false, false, ""
+	progress, waits, blocked := false, false, false
 	for _, result := range report.Results {
 		if j.rehearse {
 			r.tellRehearsal(c, result)
@@ -341,8 +319,8 @@ func (r *roll) take(c *cron, j job, report backfill.Report, now time.Time) (agai
 		}
 		progress = progress || result.Outcome == backfill.Created
 		waits = waits || result.Outcome == backfill.Requeued
-		if result.Outcome == backfill.Blocked && blocked == "" {
-			blocked = firstOf(result.Why)
+		if !blocked && (result.Outcome == backfill.Blocked || result.Outcome == backfill.Requeued && lasting(result.LastError)) {
+			blocked = true
 			r.tellBlocked(c, result)
 		}
 	}
@@ -350,10 +328,10 @@ func (r *roll) take(c *cron, j job, report backfill.Report, now time.Time) (agai
 		return now.Add(maxPoll)
 	}
 	failing := failed(j.plan, report)
-	if blocked != "" || progress || failing || !waits {
-		c.blocked = blocked // otherwise nothing was tried that could tell
-		r.alert(c, now)
+	if !blocked && (progress || failing || !waits) {
+		c.blocked = "" // otherwise nothing was tried that could tell
 	}
+	r.alert(c, now)
 	switch {
 	case progress:
 		c.polls = 0
@@ -420,44 +398,6 @@ func ended(result backfill.Result) auditor.Reason {
 		return result.Reason
 	}
 	return ""
-}
-
-// reread reads the record of a CronWorkflow again, after another Rollcall has written to it, and goes on from there.
-func (r *roll) reread(c *cron) {
-	if c.cancel != nil || r.term == nil {
-		return
-	}
-	r.Log.Warn("another Rollcall has written to the record, reading it again", "cronworkflow", c.key.String())
-	ctx, cancel := context.WithCancel(r.term.ctx)
-	c.cancel = cancel
-	r.term.tasks.Go(func() {
-		defer cancel()
-		var state auditor.State
-		var ok bool
-		var err error
-		for failed := 0; ; failed++ {
-			if state, ok, err = r.Records.Reload(ctx, c.key); err == nil || ctx.Err() != nil {
-				break
-			}
-			wait(ctx, r.doubled(failed))
-		}
-		r.ask(func() {
-			c.cancel = nil
-			if ctx.Err() != nil || r.crons[c.key] != c || r.term == nil {
-				return
-			}
-			now := r.now()
-			r.watcher.LoseCronWorkflow(c.key, now)
-			if ok {
-				r.watcher.Resume(c.key, state)
-			}
-			r.watcher.SeeCronWorkflow(c.cw, now)
-			if state, ok := r.watcher.State(c.key); ok {
-				r.know(c, state, now)
-			}
-			r.attend(c, now)
-		})
-	})
 }
 
 func wait(ctx context.Context, d time.Duration) {

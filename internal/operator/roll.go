@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"cmp"
 	"context"
 	"reflect"
 	"slices"
@@ -38,6 +39,11 @@ type cron struct {
 	told
 	// looking says that a last look is under way; doubted that the one before found the CronWorkflow other than it is here.
 	looking, doubted bool
+}
+
+// mode is what to do about missed firings of a CronWorkflow.
+func (r *roll) mode(cw auditor.CronWorkflow) auditor.Backfill {
+	return cmp.Or(cw.Settings.Backfill, r.Backfill)
 }
 
 func newRoll(o *Operator) *roll {

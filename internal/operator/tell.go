@@ -82,6 +82,9 @@ func (r *roll) save(c *cron, state auditor.State) bool {
 // know takes in what is not final, and shows it.
 func (r *roll) know(c *cron, state auditor.State, now time.Time) {
 	c.open, c.outstanding = state.Open, len(state.Open)+len(state.Unsettled) > 0
+	if len(c.open) == 0 {
+		c.blocked = ""
+	}
 	if all := backfilled(state); len(all) > 0 {
 		c.backfilled = later(c.backfilled, all[len(all)-1])
 	}
@@ -184,12 +187,22 @@ func (r *roll) lastError(c *cron, f auditor.Finding) string {
 // tellBlocked tells once of each reason for which somebody has to act.
 func (r *roll) tellBlocked(c *cron, result backfill.Result) {
 	why := firstOf(result.Why)
-	if gist(c.blocked) == gist(why) {
-		return
+	if lasting(result.LastError) {
+		why = unrecorded(result.LastError)
 	}
-	at := stamp(result.Finding.ScheduledTime)
-	r.event(c, events.BackfillBlocked, true, "The firing of %s cannot be recovered before somebody acts: %s", at, why)
-	r.Log.Warn("recovery blocked", "cronworkflow", c.key.String(), "firing", at, "attempt", result.Attempts, "why", why, "error", result.LastError)
+	if r.block(c, result.Finding.ScheduledTime, why) {
+		r.Log.Warn("recovery blocked", "cronworkflow", c.key.String(), "firing", stamp(result.Finding.ScheduledTime), "attempt", result.Attempts,
+			"why", why, "error", result.LastError)
+	}
+}
+
+// block notes that somebody has to act before a firing can be recovered, and says whether the reason is news.
+func (r *roll) block(c *cron, firing time.Time, why string) bool {
+	news := gist(c.blocked) != gist(why)
+	if c.blocked = why; news {
+		r.event(c, events.BackfillBlocked, true, "The firing of %s cannot be recovered before somebody acts: %s", stamp(firing), why)
+	}
+	return news
 }
 
 // gist is a text without its numbers: the name of the run that was refused, and what is used of a quota, make no other reason.

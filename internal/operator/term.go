@@ -2,12 +2,10 @@ package operator
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
 	"rollcall.dev/rollcall/auditor"
-	"rollcall.dev/rollcall/internal/record"
 )
 
 // term is a time in which this process is the leader.
@@ -69,16 +67,6 @@ func (o *Operator) begin(t *term, began func()) bool {
 			return begun
 		}
 	}
-}
-
-// lasting says whether an error of the record stays until somebody acts.
-func lasting(err error) bool {
-	for _, kind := range []error{record.ErrForbidden, record.ErrNotInstalled, record.ErrSchema} {
-		if errors.Is(err, kind) {
-			return true
-		}
-	}
-	return false
 }
 
 // conclude writes all that is known, as far as there is time for that.

@@ -20,9 +20,9 @@ var (
 	// ErrAnother: the CronWorkflow of the state is gone; one of the same name may have come in its place.
 	ErrAnother = errors.New("the CronWorkflow has been deleted or replaced since")
 	// ErrNotInstalled: the cluster does not know CronAudits.
-	ErrNotInstalled = errors.New("the CustomResourceDefinition cronaudits.rollcall.dev is not installed: apply charts/rollcall/files/crds")
+	ErrNotInstalled = errors.New("the CustomResourceDefinition cronaudits.rollcall.dev is not installed: set crds.install of the Helm chart, or apply charts/rollcall/files/crds")
 	// ErrSchema: the cluster's CronAudits cannot hold the record, as when their schema is of an older release.
-	ErrSchema = errors.New("the CustomResourceDefinition cronaudits.rollcall.dev does not fit this release: apply charts/rollcall/files/crds of the same release")
+	ErrSchema = errors.New("the CustomResourceDefinition cronaudits.rollcall.dev does not fit this release: set crds.install of the Helm chart, or apply charts/rollcall/files/crds of the same release")
 	// ErrForbidden: the API server does not allow it.
 	ErrForbidden = errors.New("not permitted")
 	// ErrUnauthorized: the API server does not accept the credentials.
