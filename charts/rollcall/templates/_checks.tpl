@@ -14,9 +14,7 @@
 {{- end }}
 {{- end }}
 {{- range list "grace" "late-after" }}
-{{- with index $config . }}
-{{- if lt (include "rollcall.seconds" . | int64) 1 }}{{ fail (printf "config.%s must be more than 0" .) }}{{ end }}
-{{- end }}
+{{- if lt (include "rollcall.seconds" (index $config .) | int64) 1 }}{{ fail (printf "config.%s must be more than 0" .) }}{{ end }}
 {{- end }}
 {{- if gt (len (include "rollcall.electionName" .)) 253 }}
 {{- fail "config.leader-elect-name: give one, the default is too long for a Lease" }}
@@ -24,8 +22,9 @@
 {{- fail (printf "config.leader-elect-name: give one, the default, %s with this instance-id, cannot be the name of a Lease" (include "rollcall.electionName" .)) }}
 {{- end }}
 {{- range list "http-address" "metrics-address" }}
-{{- with include "rollcall.port" (index $config .) | int }}
-{{- if or (lt . 1) (gt . 65535) }}{{ fail (printf "config: port %d of an address is not between 1 and 65535" .) }}{{ end }}
+{{- $name := . }}
+{{- with include "rollcall.port" (index $config .) }}
+{{- if or (lt (int .) 1) (gt (int .) 65535) }}{{ fail (printf "config.%s: port %s is not between 1 and 65535" $name .) }}{{ end }}
 {{- end }}
 {{- end }}
 {{- if regexMatch "^[a-z]+://[^/]*@" (index $config "alertmanager-url") }}

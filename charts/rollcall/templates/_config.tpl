@@ -46,7 +46,7 @@
 
 {{- /* 90 % of a limit of memory in bytes; empty for one in a form that is not read. */}}
 {{- define "rollcall.memoryLimit" -}}
-{{- $text := toString . }}
+{{- $text := kindIs "float64" . | ternary (int64 . | toString) (toString .) }}
 {{- if regexMatch "^[0-9]+(Ki|Mi|Gi|k|M|G)?$" $text }}
 {{- $units := dict "" 1 "k" 1000 "M" 1000000 "G" 1000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 }}
 {{- $number := regexFind "^[0-9]+" $text | int64 }}

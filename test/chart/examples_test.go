@@ -1,0 +1,79 @@
+package chart
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"rollcall.dev/rollcall/internal/config"
+	"rollcall.dev/rollcall/test/binaries"
+)
+
+// wholesome are what each example must have, so that none is empty by mistake.
+var wholesome = map[string][]string{
+	"default-values.yaml":             {"ClusterRole", "Deployment", "PodDisruptionBudget", "CustomResourceDefinition"},
+	"dry-run-values.yaml":             {"ClusterRole", "Deployment"},
+	"namespaced-values.yaml":          {"Role", "Deployment"},
+	"ha-production-values.yaml":       {"ServiceMonitor", "PrometheusRule", "NetworkPolicy", "Ingress"},
+	"alertmanager-direct-values.yaml": {"NetworkPolicy"},
+	"openshift-values.yaml":           {"PodMonitor", "PrometheusRule"},
+}
+
+func TestEveryExamplePassesLintAndRenders(t *testing.T) {
+	for _, file := range examples(t) {
+		name := filepath.Base(file)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if out, err := command(t, binaries.Helm, "lint", "--strict", chart, "--values", file); err != nil || strings.Contains(out, "[WARNING]") {
+				t.Errorf("%v\n%s", err, out)
+			}
+			kinds := map[string]bool{}
+			for _, o := range rendered(t, "--values", file) {
+				kinds[o.GetKind()] = true
+			}
+			if len(wholesome[name]) == 0 {
+				t.Errorf("nothing is said here of what %s must have", name)
+			}
+			for _, kind := range wholesome[name] {
+				if !kinds[kind] {
+					t.Errorf("there is no %s in %v", kind, kinds)
+				}
+			}
+		})
+	}
+}
+
+func TestWithoutValuesNothingOfThePrometheusOperatorIsRendered(t *testing.T) {
+	text, err := template(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(text, "monitoring.coreos.com") {
+		t.Error("there is")
+	}
+}
+
+func TestTheControllerTakesTheSettingsOfEveryExample(t *testing.T) {
+	for _, file := range examples(t) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			if _, err := load(t, settings(t, "--values", file)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestTheDefaultSettingsAreTheControllersOwn(t *testing.T) {
+	got, err := load(t, settings(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := config.LoadController(controllerFlags())
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.File, got.Data = "", nil
+	if diff := diff(want, got); diff != "" {
+		t.Errorf("-the controller's +the chart's\n%s", diff)
+	}
+}
