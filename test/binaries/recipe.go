@@ -46,8 +46,8 @@ func All() []Binary { return []Binary{Etcd, KubeAPIServer, Argo37, Kubectl, Argo
 // Node is what a node needs beside All.
 func Node() []Binary { return []Binary{KubeControllerManager, KubeScheduler, Kubelet, KubeProxy} }
 
-// Chart is what the tests of the chart need beside All.
-func Chart() []Binary { return []Binary{Helm, HelmUnittest, HelmDocs, PrometheusOperator} }
+// Chart is what the tests of the chart and its alerts need beside All.
+func Chart() []Binary { return []Binary{Helm, HelmUnittest, HelmDocs, PrometheusOperator, Promtool} }
 
 // recipe says how one Binary is made. The release itself stands in the
 // module's go.mod only; ldflags that carry it get it from there.

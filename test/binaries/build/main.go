@@ -31,7 +31,6 @@ func main() {
 
 func run(ctx context.Context, stdout, stderr io.Writer, names []string) error {
 	which := slices.Concat(binaries.All(), binaries.Chart())
-	which := append(binaries.All(), binaries.Promtool)
 	if len(names) > 0 {
 		which = nil
 		for _, n := range names {
