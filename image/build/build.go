@@ -101,15 +101,7 @@ func build(ctx context.Context, progress io.Writer, o options) (*made, error) {
 	m := &made{ref: o.ref(), oci: o.archive("", "-oci.tar")}
 	var images []v1.Image
 	for _, platform := range o.platforms {
-		program, err := compile(ctx, o, platform)
-		if err != nil {
-			return nil, err
-		}
-		data, err := os.ReadFile(program)
-		if err != nil {
-			return nil, err
-		}
-		files, err := content(o.source, data)
+		program, files, err := compileContent(ctx, o, platform)
 		if err != nil {
 			return nil, err
 		}
@@ -136,6 +128,19 @@ func build(ctx context.Context, progress io.Writer, o options) (*made, error) {
 	return m, nil
 }
 
+// compileContent builds platform's program; it returns its path and the files of the image.
+func compileContent(ctx context.Context, o options, platform string) (program string, files []image.File, err error) {
+	if program, err = compile(ctx, o, platform); err != nil {
+		return "", nil, err
+	}
+	data, err := os.ReadFile(program)
+	if err != nil {
+		return "", nil, err
+	}
+	files, err = content(o.source, data)
+	return program, files, err
+}
+
 // writeRootfs writes the files of an image below a folder, where Dockerfile takes them from.
 func writeRootfs(ctx context.Context, o options) error {
 	if err := o.validatePlatforms(); err != nil {
@@ -144,15 +149,7 @@ func writeRootfs(ctx context.Context, o options) error {
 	if len(o.platforms) != 1 {
 		return errors.New("-rootfs is for one of -platforms")
 	}
-	program, err := compile(ctx, o, o.platforms[0])
-	if err != nil {
-		return err
-	}
-	data, err := os.ReadFile(program)
-	if err != nil {
-		return err
-	}
-	files, err := content(o.source, data)
+	_, files, err := compileContent(ctx, o, o.platforms[0])
 	if err != nil {
 		return err
 	}
