@@ -20,7 +20,9 @@ TAG ?= $(shell sed -n 's/^appVersion: *"\(.*\)"/\1/p' charts/rollcall/Chart.yaml
 PLATFORMS ?= linux/amd64,linux/arm64
 # What a node and the monitoring of the tests need of Debian.
 NODE_PACKAGES := containerd runc containernetworking-plugins conntrack iptables iproute2 busybox-static prometheus prometheus-alertmanager
-NODE_IMAGE := dist/rollcall-$(TAG)-linux-$(shell go env GOARCH).tar
+NODE_ARCH := $(shell go env GOARCH)
+NODE_IMAGE := dist/rollcall-$(TAG)-linux-$(NODE_ARCH).tar
+NODE_IMAGE_MADE = $(MAKE) --no-print-directory image PLATFORMS=linux/$(NODE_ARCH) >/dev/null
 # The types of CronAudit, and where what is generated from them goes.
 API := internal/record/v1alpha1
 CRDS ?= charts/rollcall/files/crds
@@ -41,7 +43,8 @@ image: ## Build the container image IMAGE:TAG for PLATFORMS into dist/, with an 
 demo: build ## Lose three firings on a real cluster and bring them back. KEEP=1 leaves the cluster up.
 	@go run ./test/demo -rollcall bin/rollcall $(if $(KEEP),-keep)
 
-cluster: image ## A cluster with a node, Argo's controller and Rollcall's image, left running. Needs root and node-packages.
+cluster: ## A cluster with a node, Argo's controller and Rollcall's image, left running. Needs root and node-packages.
+	@$(NODE_IMAGE_MADE)
 	@go run ./test/node/up start -image $(NODE_IMAGE)
 
 cluster-down: ## End that cluster.
@@ -56,8 +59,9 @@ test-unit: ## Run the tests that need no cluster: seconds, not minutes.
 test-e2e: binaries ## Run only the scenarios on the real cluster.
 	go test -timeout $(TEST_TIMEOUT) -parallel $(PARALLEL) -run '$(RUN)' -v ./test/...
 
-test-node: build image ## Run the tests that need a node: the chart, installed. Needs root and node-packages.
-	go test -tags node -timeout 40m -run '$(RUN)' -v ./test/isolate ./test/install
+test-node: build ## Run the tests that need a node: the chart, installed. Needs root and node-packages.
+	@$(NODE_IMAGE_MADE)
+	go test -tags node -timeout 40m -run '$(RUN)' -v ./test/isolate ./test/alerts ./test/install
 
 node-packages: ## Install what a node needs of Debian's packages. Needs root.
 	apt-get update
