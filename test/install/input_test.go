@@ -41,7 +41,6 @@ func TestWhatIsMissingIsSaidAndMendedWithoutARestart(t *testing.T) {
 	asked := s.startRefusing()
 	s.apply(cast)
 	s.Cleanup(func() { s.forget("etl") })
-	s.kubectl("delete", "--ignore-not-found", crd)
 	s.installed("rollcall", "rollcall")
 	s.helm("install", "rollcall", chart, "--namespace", "rollcall", "--create-namespace", "--wait", "--timeout", "60s",
 		"--set", "crds.install=false", "--set", "replicas=1", "--set", "config.grace=10s", "--set", "config.alertmanager-url="+asked.url)

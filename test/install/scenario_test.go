@@ -87,7 +87,8 @@ func (s *scenario) until(t time.Time) {
 	}
 }
 
-// installed says that a release is there, and has what it says and its events told if the test fails, and it removed at the end.
+// installed says that a release is there, and has what it says and its events told if the test fails, and all of it removed at the
+// end.
 func (s *scenario) installed(release, namespace string) {
 	s.Cleanup(func() {
 		c := *s
@@ -105,6 +106,10 @@ func (s *scenario) installed(release, namespace string) {
 			}
 		}
 		if out, err := c.try(helm, "uninstall", release, "-n", namespace, "--ignore-not-found", "--wait"); err != nil {
+			s.Errorf("%s%v", out, err)
+		}
+		// It stays with the records, and belongs to this release.
+		if out, err := c.try(shared.Kubectl(), "delete", crd, "--ignore-not-found"); err != nil {
 			s.Errorf("%s%v", out, err)
 		}
 	})
