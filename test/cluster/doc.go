@@ -8,7 +8,7 @@
 //
 // # What it is and what it is not
 //
-// There are no nodes: nothing runs a Pod, so a Workflow finishes only if it
+// There are no nodes (package node adds one): nothing runs a Pod, so a Workflow finishes only if it
 // needs none, like a template with `suspend: {duration: "1s"}`. There is no
 // kube-controller-manager: a deleted namespace stays in Terminating, objects
 // whose owner is deleted stay, and a ResourceQuota needs Cluster.Quota to take
