@@ -69,8 +69,8 @@ type property struct {
 	Items      *property
 }
 
-// schema is the chart's, of its settings, with what is referred to in its place.
-func schema(t *testing.T) map[string]property {
+// settingsSchema is the chart's, of its settings, with what is referred to in its place.
+func settingsSchema(t *testing.T) map[string]property {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(chart, "values.schema.json"))
 	if err != nil {
@@ -93,7 +93,7 @@ func schema(t *testing.T) map[string]property {
 }
 
 func TestEverySettingOfTheControllerIsAValueWithTheSameBounds(t *testing.T) {
-	properties := schema(t)
+	properties := settingsSchema(t)
 	var names []string
 	between := regexp.MustCompile(`^(\d+) to (\d+)$`)
 	atMost := regexp.MustCompile(`^at most (\d+) characters$`)
