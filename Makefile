@@ -28,7 +28,7 @@ API := internal/record/v1alpha1
 CRDS ?= charts/rollcall/files/crds
 DEEPCOPIES ?= $(API)
 
-.PHONY: help build image demo cluster cluster-down test test-unit test-e2e test-node node-packages lint generate fmt bench fuzz binaries clean clean-cache
+.PHONY: help build image chart demo cluster cluster-down test test-unit test-e2e test-node node-packages lint generate fmt bench fuzz binaries clean clean-cache
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ build: ## Build bin/rollcall.
 image: ## Build the container image IMAGE:TAG for PLATFORMS into dist/, with an SBOM beside it.
 	@SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' go run ./image/build -image '$(IMAGE)' -tag '$(TAG)' -platforms '$(PLATFORMS)' \
 	  -revision '$(REVISION)' -ldflags '$(LDFLAGS)'
+
+chart: ## Package the Helm chart into dist/.
+	@helm=$$(go run ./test/binaries/build helm | awk '{print $$2}'); mkdir -p dist; "$$helm" package charts/rollcall --destination dist
 
 demo: build ## Lose three firings on a real cluster and bring them back. KEEP=1 leaves the cluster up.
 	@go run ./test/demo -rollcall bin/rollcall $(if $(KEEP),-keep)
@@ -90,7 +93,7 @@ fuzz: ## Fuzz each fuzz test for FUZZTIME (default 30s).
 	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
 	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} $$p; done; done
 
-binaries: ## Build etcd, kube-apiserver, kubectl and Argo's controllers into the cache (minutes, once per version).
+binaries: ## Build etcd, kube-apiserver, kubectl, Argo's controllers and Helm into the cache (minutes, once per version).
 	@go run ./test/binaries/build >/dev/null
 
 clean: ## Remove what was built here.

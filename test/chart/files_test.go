@@ -8,6 +8,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
 	"rollcall.dev/rollcall/test/binaries"
 )
 
@@ -42,6 +46,62 @@ func TestTheREADMEIsWhatTheValuesSay(t *testing.T) {
 	if err != nil || string(got) != want {
 		t.Errorf("%s is out of date: run go test ./test/chart -run README -update (%v)", path, err)
 	}
+}
+
+// file is a file of the chart, in JSON's terms.
+func file(t *testing.T, path string) (content map[string]any) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(chart, "files", path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed(t, string(data))
+}
+
+func parsed(t *testing.T, text string) (content map[string]any) {
+	t.Helper()
+	if err := yaml.Unmarshal([]byte(text), &content); err != nil || len(content) == 0 {
+		t.Fatal("there is nothing in it", err)
+	}
+	return content
+}
+
+func TestWhatIsRenderedOfAFileIsWhatIsInIt(t *testing.T) {
+	got := map[string]any{}
+	for _, o := range rendered(t, "--set", "rules.prometheusRule.enabled=true,rules.configMap.enabled=true,dashboard.enabled=true") {
+		switch o.GetKind() + " " + o.GetName() {
+		case "CustomResourceDefinition cronaudits.rollcall.dev":
+			got["CRD"] = o.Object["spec"]
+		case "PrometheusRule rollcall":
+			got["rules for the operator"] = o.Object["spec"]
+		case "ConfigMap rollcall-rules":
+			text, _, _ := unstructured.NestedString(o.Object, "data", "rollcall.rules.yaml")
+			got["rules"] = parsed(t, text)
+		case "ConfigMap rollcall-dashboard":
+			text, _, _ := unstructured.NestedString(o.Object, "data", "rollcall.json")
+			got["dashboard"] = parsed(t, text)
+		}
+	}
+	rules := file(t, "rules.yaml")
+	want := map[string]any{
+		"CRD": file(t, "crds/rollcall.dev_cronaudits.yaml")["spec"], "rules for the operator": rules, "rules": rules, "dashboard": file(t, "dashboard.json"),
+	}
+	// Whole numbers are float64 in one and int64 in the other.
+	number := cmp.FilterValues(func(a, b any) bool { _, is := asFloat(a); _, are := asFloat(b); return is && are },
+		cmp.Comparer(func(a, b any) bool { x, _ := asFloat(a); y, _ := asFloat(b); return x == y }))
+	if diff := cmp.Diff(want, got, number); diff != "" {
+		t.Errorf("-in the file +rendered\n%s", diff)
+	}
+}
+
+func asFloat(value any) (float64, bool) {
+	switch v := value.(type) {
+	case float64:
+		return v, true
+	case int64:
+		return float64(v), true
+	}
+	return 0, false
 }
 
 func TestThePackageHasWhatAUserNeedsAndNothingElse(t *testing.T) {

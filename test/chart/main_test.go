@@ -42,7 +42,8 @@ func TestMain(m *testing.M) {
 
 func run(m *testing.M) int {
 	var err error
-	if tools, err = binaries.Ensure(context.Background(), os.Stderr, binaries.Chart()...); err != nil {
+	tools, err = binaries.Ensure(context.Background(), os.Stderr, binaries.Helm, binaries.HelmUnittest, binaries.HelmDocs, binaries.PrometheusOperator)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -49,8 +49,17 @@ func TestMemory(t *testing.T) {
 
 	r := s.started("one", "--leader-elect=false")
 	r.awaitReady()
+	var (
+		spent float64 // seconds of the processor's time
+		at    time.Time
+	)
 	resident := func(when string) float64 {
 		m := r.mustScrape()
+		if cpu, _ := m.value("process_cpu_seconds_total"); at.IsZero() {
+			spent, at = cpu, time.Now()
+		} else {
+			s.Logf("%s: %.4f of a core since", when, (cpu-spent)/time.Since(at).Seconds())
+		}
 		bytes, _ := m.value("process_resident_memory_bytes")
 		heap, _ := m.value("go_memstats_heap_alloc_bytes")
 		s.Logf("%s: %.1f MiB resident, %.1f MiB of heap", when, bytes/(1<<20), heap/(1<<20))

@@ -54,6 +54,23 @@
 {{- end }}
 {{- end }}
 
+{{- /* What the container has in its environment, as a list; empty for nothing. */}}
+{{- define "rollcall.env" -}}
+{{- $env := list }}
+{{- $given := list }}
+{{- range .Values.extraEnv }}{{ $given = append $given .name }}{{ end }}
+{{- with include "rollcall.memoryLimit" (dig "limits" "memory" "" .Values.resources) }}
+{{- if not (has "GOMEMLIMIT" $given) }}{{ $env = append $env (dict "name" "GOMEMLIMIT" "value" .) }}{{ end }}
+{{- end }}
+{{- with .Values.alertmanagerURLSecret }}
+{{- if .name }}
+{{- $env = append $env (dict "name" "ROLLCALL_ALERTMANAGER_URL" "valueFrom" (dict "secretKeyRef" (dict "name" .name "key" .key))) }}
+{{- end }}
+{{- end }}
+{{- with .Values.transientErrorPattern }}{{ $env = append $env (dict "name" "TRANSIENT_ERROR_PATTERN" "value" .) }}{{ end }}
+{{- with concat $env .Values.extraEnv }}{{ toYaml . }}{{ end }}
+{{- end }}
+
 {{- /* Whether this is rendered with a cluster at hand. Of one, Helm lists the kinds too, not only the groups as `helm template` does. */}}
 {{- define "rollcall.clusterKnown" -}}
 {{- if .Capabilities.APIVersions.Has "v1/Pod" }}true{{ end }}
