@@ -16,9 +16,8 @@
 {{- range list "grace" "late-after" }}
 {{- if lt (include "rollcall.seconds" (index $config .) | int64) 1 }}{{ fail (printf "config.%s must be more than 0" .) }}{{ end }}
 {{- end }}
-{{- if gt (len (include "rollcall.electionName" .)) 253 }}
-{{- fail "config.leader-elect-name: give one, the default is too long for a Lease" }}
-{{- else if and (index $config "leader-elect") (not (regexMatch "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$" (include "rollcall.electionName" .))) }}
+{{- $subdomain := "^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$" }}
+{{- if and (index $config "leader-elect") (not (regexMatch $subdomain (include "rollcall.electionName" .))) }}
 {{- fail (printf "config.leader-elect-name: give one, the default, %s with this instance-id, cannot be the name of a Lease" (include "rollcall.electionName" .)) }}
 {{- end }}
 {{- range list "http-address" "metrics-address" }}
@@ -26,6 +25,9 @@
 {{- with include "rollcall.port" (index $config .) }}
 {{- if or (lt (int .) 1) (gt (int .) 65535) }}{{ fail (printf "config.%s: port %s is not between 1 and 65535" $name .) }}{{ end }}
 {{- end }}
+{{- end }}
+{{- if and (include "rollcall.httpPort" .) (eq (include "rollcall.httpPort" .) (include "rollcall.metricsPort" .)) (ne (index $config "http-address") (index $config "metrics-address")) }}
+{{- fail "config.http-address and config.metrics-address have one port: write both alike, or choose two ports" }}
 {{- end }}
 {{- if regexMatch "^[a-z]+://[^/]*@" (index $config "alertmanager-url") }}
 {{- fail "config.alertmanager-url has a user or password, which would stand in a ConfigMap: put the URL into a Secret and name that in alertmanagerURLSecret.name" }}

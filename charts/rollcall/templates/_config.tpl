@@ -2,9 +2,7 @@
 {{- define "rollcall.config" -}}
 {{- $settings := dict }}
 {{- range $key, $value := .Values.config }}
-{{- if not (or (kindIs "invalid" $value) (and (kindIs "string" $value) (eq $value "")) (and (kindIs "slice" $value) (empty $value))) }}
-{{- $_ := set $settings $key $value }}
-{{- end }}
+{{- if or $value (kindIs "bool" $value) }}{{ $_ := set $settings $key $value }}{{ end }}
 {{- end }}
 {{- toYaml $settings }}
 {{- end }}

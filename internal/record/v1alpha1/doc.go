@@ -1,8 +1,9 @@
 // Package v1alpha1 is the kind CronAudit of the group rollcall.dev: what Rollcall has recorded of one CronWorkflow.
 //
 // The CustomResourceDefinition in charts/rollcall/files/crds and the deep copies are generated from these types: after a change run
-// "make generate". Since a CustomResourceDefinition may be older than the Rollcall that runs (crds.install=false, a rollback), a schema must go on accepting what a newer one
-// writes: only sets that are closed by design (verdicts, concurrency policies) are enumerated, reasons and causes are not.
+// "make generate". Since the CustomResourceDefinition in a cluster may be of another release than the Rollcall that runs there, a schema
+// must go on accepting what a newer one writes: only sets that are closed by design (verdicts, concurrency policies) are
+// enumerated, reasons and causes are not.
 //
 // The package knows Kubernetes' metadata and nothing of how a record is judged or stored.
 //
