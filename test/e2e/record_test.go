@@ -29,13 +29,18 @@ import (
 // same time.
 func (s *scenario) installRecords() {
 	s.Helper()
-	crd, err := os.ReadFile("../../charts/rollcall/files/crds/rollcall.dev_cronaudits.yaml")
-	s.must(err)
-	s.must(shared.Apply(s.ctx, "", string(crd)))
+	s.must(shared.Apply(s.ctx, "", s.recordsCRD()))
 	s.must(cluster.Await(s.ctx, "CronAudits to be served", func(ctx context.Context) error {
 		_, err := s.audits().List(ctx, metav1.ListOptions{})
 		return err
 	}))
+}
+
+func (s *scenario) recordsCRD() string {
+	s.Helper()
+	crd, err := os.ReadFile("../../charts/rollcall/files/crds/rollcall.dev_cronaudits.yaml")
+	s.must(err)
+	return string(crd)
 }
 
 func (s *scenario) audits() dynamic.ResourceInterface {

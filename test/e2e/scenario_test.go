@@ -157,6 +157,11 @@ type cron struct {
 
 func (s *scenario) create(c cron) {
 	s.Helper()
+	s.must(shared.Apply(s.ctx, s.namespace, s.manifest(c)))
+}
+
+// manifest is a CronWorkflow as create makes it.
+func (s *scenario) manifest(c cron) string {
 	if c.schedule == "" {
 		c.schedule = "* * * * *"
 	}
@@ -178,7 +183,7 @@ func (s *scenario) create(c cron) {
 	b.WriteString(indent(c.spec, "  "))
 	fmt.Fprintf(&b, "  workflowSpec:\n    entrypoint: main\n    templates: [{name: main, suspend: {duration: %q}}]\n", c.runs)
 	b.WriteString(indent(c.template, "    "))
-	s.must(shared.Apply(s.ctx, s.namespace, b.String()))
+	return b.String()
 }
 
 func indent(lines, by string) string {
