@@ -17,6 +17,7 @@ var packages = map[string]string{
 	"conntrack":                   "conntrack",
 	"iptables":                    "iptables",
 	"iproute2":                    "ip",
+	"busybox-static":              busybox,
 }
 
 // Missing says which of Debian's packages a node needs and are not there, as an error that says how to get them.
