@@ -140,7 +140,7 @@ func hasAll(line string, words []string) bool {
 func (s *scenario) awaitMetric(what, beginning string) {
 	s.Helper()
 	s.await(what, 90*time.Second, func() error {
-		for _, address := range strings.Fields(s.kubectl("-n", "rollcall", "get", "pods", "-l", "app.kubernetes.io/instance=rollcall", "-o", "jsonpath={.items[*].status.podIP}")) {
+		for _, address := range strings.Fields(s.kubectl("-n", "rollcall", "get", "pods", "-l", "app.kubernetes.io/component=controller", "-o", "jsonpath={.items[*].status.podIP}")) {
 			answer, err := http.Get("http://" + address + ":9090/metrics")
 			if err != nil {
 				return err

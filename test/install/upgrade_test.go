@@ -116,7 +116,7 @@ func (s *scenario) pods() []string {
 			Metadata struct{ Name, DeletionTimestamp string }
 		}
 	}
-	s.must(json.Unmarshal([]byte(s.kubectl("-n", "rollcall", "get", "pods", "-l", "app.kubernetes.io/instance=rollcall", "-o", "json")), &all))
+	s.must(json.Unmarshal([]byte(s.kubectl("-n", "rollcall", "get", "pods", "-l", "app.kubernetes.io/component=controller", "-o", "json")), &all))
 	var names []string
 	for _, item := range all.Items {
 		if item.Metadata.DeletionTimestamp == "" {
