@@ -44,10 +44,7 @@ func (n *Node) startContainerd(ctx context.Context) error {
 	var err error
 	n.Containerd, err = n.Process(process.Spec{
 		Name: "containerd", Path: "containerd", Args: []string{"--config", config},
-		Ready: func(ctx context.Context, _ time.Time) error {
-			_, err := n.ctr(ctx, "version")
-			return err
-		},
+		Ready: func(ctx context.Context, _ time.Time) error { return n.ctr(ctx, "version") },
 	})
 	if err != nil {
 		return err
@@ -59,16 +56,15 @@ func (n *Node) startContainerd(ctx context.Context) error {
 func (n *Node) socket() string { return filepath.Join(n.dir, "containerd.sock") }
 
 // ctr runs containerd's own client.
-func (n *Node) ctr(ctx context.Context, args ...string) (string, error) {
+func (n *Node) ctr(ctx context.Context, args ...string) error {
 	out, err := exec.CommandContext(ctx, "ctr", append([]string{"--address", n.socket(), "--namespace", "k8s.io"}, args...)...).CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("ctr %v: %w: %s", args, err, out)
+		return fmt.Errorf("ctr %v: %w: %s", args, err, out)
 	}
-	return string(out), nil
+	return nil
 }
 
 // Import makes the images of an archive (docker save, or OCI) known to the node.
 func (n *Node) Import(ctx context.Context, archive string) error {
-	_, err := n.ctr(ctx, "images", "import", "--all-platforms=false", archive)
-	return err
+	return n.ctr(ctx, "images", "import", "--all-platforms=false", archive)
 }

@@ -42,7 +42,6 @@ type Node struct {
 
 	dir   string
 	paths binaries.Paths
-	begun time.Time
 }
 
 // users are whom the pieces of the node act as. What they may do comes with Kubernetes.
@@ -73,7 +72,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{Cluster: c, dir: filepath.Join(o.Dir, "node"), paths: paths, begun: begun}
+	n := &Node{Cluster: c, dir: filepath.Join(o.Dir, "node"), paths: paths}
 	if err := n.start(ctx, filepath.Base(o.Dir)); err != nil {
 		return nil, errors.Join(fmt.Errorf("start node: %w", err), c.Stop())
 	}
