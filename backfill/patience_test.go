@@ -204,6 +204,23 @@ func TestInAPatientRunAFiringThatWaitsKeepsNoOtherFromBeingTried(t *testing.T) {
 				}
 			}),
 		},
+		"unless a second one is blocked too, and then each that was tried says so itself": {
+			option: patient(10 * time.Second), missed: []string{"04:40:00", "04:41:00", "04:42:00"},
+			set:      func(c *cluster) { c.fault = always("create", quota) },
+			outcomes: []string{"04:40 Blocked/NotAllowed", "04:41 Blocked/NotAllowed", "04:42 Blocked/NotAllowed"}, incomplete: true,
+			writes: []string{"create 04:40", "create 04:41"},
+			check: func(t *testing.T, _ *bench, r backfill.Report) {
+				want := []string{
+					"Somebody has to act: " + quota.Error(), "Somebody has to act: " + quota.Error(),
+					"Not tried, because the firing of 2026-11-23 04:41:00Z was blocked: " + quota.Error(),
+				}
+				for i, result := range r.Results {
+					if diff := cmp.Diff([]string{want[i]}, result.Why); diff != "" {
+						t.Errorf("%s (-want +got):\n%s", result.Workflow, diff)
+					}
+				}
+			},
+		},
 		"unless one at a time is to run": {
 			option: patient(10 * time.Second), cw: func(cw *auditor.CronWorkflow) { everyTen(cw); concurrency(auditor.Forbid)(cw) }, now: "04:41:00",
 			set: failsFor("04:20", quota), missed: []string{"04:20:00", "04:30:00"},

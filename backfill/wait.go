@@ -113,7 +113,11 @@ func (w *work) holdBack(it *item, s Sorted, delay time.Duration, err error) {
 		return
 	}
 	for _, other := range w.queue {
-		if other != it && other.pending.until.Before(others.until) {
+		switch {
+		case other == it || !other.pending.until.Before(others.until):
+		case s.Class == ClassBlocked && other.pending.outcome == Blocked: // and knows why: it was tried itself
+			other.pending.until = others.until
+		default:
 			other.pending = others
 		}
 	}

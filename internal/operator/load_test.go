@@ -91,9 +91,11 @@ func TestAQuotaThatIsBrokenForADayIsNotMadeWorse(t *testing.T) {
 		w.done = nil
 		w.mu.Unlock()
 		var blocked int
+		var told []string
 		for _, e := range w.events() {
 			if strings.HasPrefix(e, "BackfillBlocked") {
 				blocked++
+				told = append(told, e)
 			}
 		}
 		t.Logf("ten minutes: looks %d finds %d creates %d urgent %d saves %d lines %d blocked events %d", count(done, "look"), count(done, "find"),
@@ -102,7 +104,7 @@ func TestAQuotaThatIsBrokenForADayIsNotMadeWorse(t *testing.T) {
 			t.Errorf("%d creates in ten minutes", n)
 		}
 		if blocked > 1 {
-			t.Errorf("said %d times in ten minutes", blocked)
+			t.Errorf("said %d times in ten minutes: %q", blocked, told)
 		}
 		w.fails("create", nil)
 		until("02:20:00")

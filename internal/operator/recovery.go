@@ -311,7 +311,9 @@ func (r *roll) concluded(c *cron, j job, done outcome) {
 // take takes in what became of a plan, and says when it is worth making another; zero when nothing tells.
 func (r *roll) take(c *cron, j job, report backfill.Report, now time.Time) (again time.Time) {
 	again = report.Again
-	progress, waits, blocked := false, false, false
+	progress, waits := false, false
+	var blocked *backfill.Result
+	tried := tried(j.plan)
 	for _, result := range report.Results {
 		if j.rehearse {
 			r.tellRehearsal(c, result)
@@ -319,16 +321,21 @@ func (r *roll) take(c *cron, j job, report backfill.Report, now time.Time) (agai
 		}
 		progress = progress || result.Outcome == backfill.Created
 		waits = waits || result.Outcome == backfill.Requeued
-		if !blocked && (result.Outcome == backfill.Blocked || result.Outcome == backfill.Requeued && lasting(result.LastError)) {
-			blocked = true
-			r.tellBlocked(c, result)
+		if result.Outcome == backfill.Blocked || result.Outcome == backfill.Requeued && lasting(result.LastError) {
+			// The others were left because of the one that was tried, which knows the reason itself.
+			if blocked == nil || tried(result) && !tried(*blocked) {
+				blocked = &result
+			}
 		}
+	}
+	if blocked != nil {
+		r.tellBlocked(c, *blocked)
 	}
 	if j.rehearse {
 		return now.Add(maxPoll)
 	}
 	failing := failed(j.plan, report)
-	if !blocked && (progress || failing || !waits) {
+	if blocked == nil && (progress || failing || !waits) {
 		c.blocked = "" // otherwise nothing was tried that could tell
 	}
 	r.alert(c, now)
@@ -359,14 +366,19 @@ func (r *roll) take(c *cron, j job, report backfill.Report, now time.Time) (agai
 
 // failed says whether something was tried that is to be tried again because of an error; not when it only waits for room.
 func failed(plan backfill.Plan, report backfill.Report) bool {
-	tried := map[time.Time]int{}
-	for _, step := range plan.Steps {
-		tried[step.Finding.ScheduledTime] = step.Attempts
-	}
+	tried := tried(plan)
 	return slices.ContainsFunc(report.Results, func(r backfill.Result) bool {
-		again := r.Outcome == backfill.Blocked || r.Outcome == backfill.Requeued
-		return again && r.Attempts > tried[r.Finding.ScheduledTime]
+		return (r.Outcome == backfill.Blocked || r.Outcome == backfill.Requeued) && tried(r)
 	})
+}
+
+// tried tells the results of firings that were tried since a plan was made.
+func tried(plan backfill.Plan) func(backfill.Result) bool {
+	before := map[time.Time]int{}
+	for _, step := range plan.Steps {
+		before[step.Finding.ScheduledTime] = step.Attempts
+	}
+	return func(r backfill.Result) bool { return r.Attempts > before[r.Finding.ScheduledTime] }
 }
 
 // noteResult notes what became of the recovery of one firing where its run will not tell.

@@ -15,6 +15,9 @@ import (
 	"sync"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/yaml"
 
 	"rollcall.dev/rollcall/test/cluster"
@@ -143,8 +146,8 @@ func (s *scenario) write(path, text string) {
 	s.must(os.WriteFile(path, []byte(text), 0o644))
 }
 
-// startPrometheus starts one with the configuration of docs/examples, which finds the pods by itself, and these rules. Only where
-// things are and how often they are looked at is changed.
+// startPrometheus starts one with the configuration of docs/examples and these rules. Only where things are and how often they are
+// looked at is changed.
 func (s *scenario) startPrometheus(rules, alertmanager string) (url string) {
 	s.Helper()
 	dir, address := s.folder("prometheus"), fmt.Sprintf("127.0.0.1:%d", s.port())
@@ -159,9 +162,8 @@ func (s *scenario) startPrometheus(rules, alertmanager string) (url string) {
 		"static_configs": []any{map[string]any{"targets": []any{strings.TrimPrefix(alertmanager, "http://")}}},
 	}}}
 	for _, scrape := range config["scrape_configs"].([]any) {
-		for _, discovery := range scrape.(map[string]any)["kubernetes_sd_configs"].([]any) {
-			discovery.(map[string]any)["kubeconfig_file"] = shared.Kubeconfig(cluster.Admin)
-		}
+		delete(scrape.(map[string]any), "kubernetes_sd_configs") // Debian's Prometheus is built without
+		scrape.(map[string]any)["static_configs"] = s.discovered()
 	}
 	text, err := yaml.Marshal(config)
 	s.must(err)
@@ -171,6 +173,33 @@ func (s *scenario) startPrometheus(rules, alertmanager string) (url string) {
 	s.start("prometheus", "prometheus", url+"/-/ready", "--config.file="+file, "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+address)
 	return url
+}
+
+// discovered are the pods' ports as Prometheus' own discovery would tell of them before the relabelling.
+func (s *scenario) discovered() []any {
+	s.Helper()
+	pods, err := shared.Dynamic().Resource(schema.GroupVersionResource{Version: "v1", Resource: "pods"}).Namespace("rollcall").
+		List(s.ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=rollcall"})
+	s.must(err)
+	var all []any
+	for _, pod := range pods.Items {
+		address, _, _ := unstructured.NestedString(pod.Object, "status", "podIP")
+		phase, _, _ := unstructured.NestedString(pod.Object, "status", "phase")
+		containers, _, _ := unstructured.NestedSlice(pod.Object, "spec", "containers")
+		ports, _, _ := unstructured.NestedSlice(containers[0].(map[string]any), "ports")
+		for _, port := range ports {
+			port := port.(map[string]any)
+			all = append(all, map[string]any{
+				"targets": []any{fmt.Sprintf("%s:%d", address, port["containerPort"])},
+				"labels": map[string]any{
+					"__meta_kubernetes_namespace": pod.GetNamespace(), "__meta_kubernetes_pod_name": pod.GetName(), "__meta_kubernetes_pod_phase": phase,
+					"__meta_kubernetes_pod_container_port_name":              port["name"],
+					"__meta_kubernetes_pod_label_app_kubernetes_io_instance": pod.GetLabels()["app.kubernetes.io/instance"],
+				},
+			})
+		}
+	}
+	return all
 }
 
 // query is what Prometheus answers to an instant query: the value of each series, by its labels as in "{a=\"b\"}".
