@@ -74,7 +74,11 @@ func (r *roll) stuck(report Report) string {
 		if found.Verdict == Pending {
 			continue
 		}
-		inSilence := found.Cause == Undetermined && r.firing(r.current(), found.ScheduledTime).leadsInSilence()
+		firing := r.firing(r.current(), found.ScheduledTime)
+		if found.Verdict.Lost() && found.Cause == Undetermined && firing.mayLeadInSilence() {
+			continue // as of one that is Pending, the others tell
+		}
+		inSilence := found.Cause == Undetermined && firing.leadsInSilence()
 		if !found.Verdict.Lost() || found.Cause != Unscheduled && !inSilence {
 			break
 		}

@@ -123,9 +123,20 @@ func (f *firing) controllerAlive() (string, bool) {
 // leadsInSilence says whether the controller holds its lease now and has written nothing since before the firing: either it has
 // only just come back, or its schedule is stuck.
 func (f *firing) leadsInSilence() bool {
+	return f.silent() && f.in.Controller.Lease.RenewedAt.After(f.at.Add(f.grace))
+}
+
+// mayLeadInSilence says whether that will be so when the controller renews its lease once more: the firing's grace is only just
+// over.
+func (f *firing) mayLeadInSilence() bool {
+	return f.silent() && !f.in.Controller.Lease.RenewedAt.After(f.at.Add(f.grace))
+}
+
+// silent says whether somebody holds the lease now and the controller has written nothing since before the firing.
+func (f *firing) silent() bool {
 	lease := f.in.Controller.Lease
 	before, after := f.signsOfLife()
-	return lease != nil && !before.IsZero() && after.IsZero() && lease.RenewedAt.After(f.at.Add(f.grace)) && !lease.RenewedAt.Add(lease.Duration).Before(f.now)
+	return lease != nil && !before.IsZero() && after.IsZero() && !lease.RenewedAt.Add(lease.Duration).Before(f.now)
 }
 
 // heldLease says in a sentence that one identity held the lease over the firing, which does not tell whether it was there.

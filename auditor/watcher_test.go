@@ -546,6 +546,23 @@ func TestAScheduleForWhichTheControllerDoesNothingIsStuck(t *testing.T) {
 	}
 }
 
+func TestAStuckScheduleStaysStuckFromOneFiringToTheNext(t *testing.T) {
+	s := newScene(t)
+	stuck := false
+	for at := clock("04:35:30"); at.Before(clock("04:42:00")); at = at.Add(5 * time.Second) {
+		lease := &auditor.Lease{Holder: "argo", AcquiredAt: clock("04:00:00"), RenewedAt: at.Add(-3 * time.Second), Duration: 15 * time.Second}
+		s.w.SeeController("", auditor.Controller{Lease: lease, Writes: []time.Time{clock("04:35:00")}}, at)
+		s.until(at.Format("15:04:05"))
+		if stuck && s.last.Stuck == "" {
+			t.Errorf("at %s it moves though nothing has run", at.Format("15:04:05"))
+		}
+		stuck = s.last.Stuck != ""
+	}
+	if !stuck {
+		t.Error("it is not stuck")
+	}
+}
+
 func TestWhatCannotBeJudgedIsSaidOnceAndHasNoFirings(t *testing.T) {
 	for name, c := range map[string]struct {
 		given func(*auditor.CronWorkflow)
