@@ -3,8 +3,8 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-COMMIT  ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+VERSION ?= $(shell git describe --tags --always --dirty --abbrev=12 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 # The whole commit, and its time: what the image says of itself, and of when its files are.
 REVISION ?= $(shell git rev-parse HEAD 2>/dev/null)$(if $(findstring -dirty,$(VERSION)),-dirty)
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null)
@@ -18,8 +18,6 @@ IMAGE ?= rollcall.dev/rollcall
 # The chart asks for the image of its own appVersion.
 TAG ?= $(shell sed -n 's/^appVersion: *"\(.*\)"/\1/p' charts/rollcall/Chart.yaml)
 PLATFORMS ?= linux/amd64,linux/arm64
-# What a node and the monitoring of the tests need of Debian.
-NODE_PACKAGES := containerd runc containernetworking-plugins conntrack iptables iproute2 busybox-static prometheus prometheus-alertmanager
 NODE_ARCH := $(shell go env GOARCH)
 NODE_IMAGE := dist/rollcall-$(TAG)-linux-$(NODE_ARCH).tar
 NODE_IMAGE_MADE = $(MAKE) --no-print-directory image PLATFORMS=linux/$(NODE_ARCH) >/dev/null
@@ -67,8 +65,7 @@ test-node: build ## Run the tests that need a node: the chart, installed. Needs 
 	go test -tags node -timeout 40m -run '$(RUN)' -v ./test/isolate ./test/alerts ./test/install
 
 node-packages: ## Install what a node needs of Debian's packages. Needs root.
-	apt-get update
-	RUNLEVEL=1 apt-get install --yes --no-install-recommends $(NODE_PACKAGES) # 1: none of their services is started
+	@test/node/install-packages $$(go run ./test/node/up packages)
 
 lint: ## Run the pinned linter, with the import and time rules of the house, and see that what is generated is up to date.
 	@lint=$$(go run ./test/binaries/build golangci-lint | awk '{print $$2}'); "$$lint" run ./...

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"rollcall.dev/rollcall/test/binaries"
@@ -41,7 +42,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (status int, err error) {
-	if err := node.Missing(); err != nil {
+	if err := errors.Join(node.ForNode.Missing(), node.ForMonitoring.Missing()); err != nil {
 		return 0, err
 	}
 	if !isolate.IsInside() { // where nothing can be downloaded
@@ -87,7 +88,7 @@ func find(paths binaries.Paths) error {
 
 // provide gives the node Rollcall's image, under the name that the chart asks for, and Argo's controller.
 func provide(ctx context.Context) error {
-	image := filepath.Join(filepath.Dir(filepath.Dir(chart)), "dist", "rollcall-"+chartField("appVersion")+"-linux-amd64.tar")
+	image := filepath.Join(filepath.Dir(filepath.Dir(chart)), "dist", "rollcall-"+chartField("appVersion")+"-linux-"+runtime.GOARCH+".tar")
 	if _, err := os.Stat(image); err != nil {
 		return fmt.Errorf("%w: run make image", err)
 	}

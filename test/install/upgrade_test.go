@@ -62,9 +62,10 @@ func TestAReleaseIsUpgradedRolledBackAndUninstalled(t *testing.T) {
 
 	s.Log("the end")
 	s.helm("uninstall", "rollcall", "--namespace", "rollcall", "--wait")
-	for object, uid := range before {
-		if now := s.argos("etl")[object]; now != uid {
-			s.Errorf("%s had the UID %s before, and has %q after the uninstallation", object, uid, now)
+	after := s.argos("etl")
+	for object, was := range before {
+		if after[object] != was {
+			s.Errorf("%s was before and after the uninstallation:\n%s\n%s", object, was, after[object])
 		}
 	}
 	s.must(s.recorded("etl", "export"))
@@ -90,22 +91,31 @@ func TestAReleaseIsUpgradedRolledBackAndUninstalled(t *testing.T) {
 	s.helm("install", "second", chart, "--namespace", "second", "--create-namespace", "--dry-run=server", "--set", "crds.install=false")
 }
 
-// argos are the UIDs of Argo's objects in a namespace, by name. Runs come and go with the history limits, so only CronWorkflows and
-// the runs of now are in it.
+// argos are Argo's objects in a namespace, by kind and name: all of each that is not Argo's own to change. Runs come and go with the
+// history limits, so only CronWorkflows and the runs of now are in it.
 func (s *scenario) argos(namespace string) map[string]string {
 	s.Helper()
 	var all struct {
 		Items []struct {
 			Kind     string
-			Metadata struct{ Name, UID string }
+			Metadata struct {
+				Name, UID         string
+				Annotations       map[string]string
+				DeletionTimestamp string
+				Finalizers        []string
+				OwnerReferences   []any
+			}
+			Spec any
 		}
 	}
 	s.must(json.Unmarshal([]byte(s.kubectl("-n", namespace, "get", "cronworkflows,workflows", "-o", "json")), &all))
-	uids := map[string]string{}
+	objects := map[string]string{}
 	for _, item := range all.Items {
-		uids[item.Kind+" "+item.Metadata.Name] = item.Metadata.UID
+		text, err := json.Marshal(item)
+		s.must(err)
+		objects[item.Kind+" "+item.Metadata.Name] = string(text)
 	}
-	return uids
+	return objects
 }
 
 // pods are the names of the release's pods, but for those that are ending.

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
 )
 
@@ -78,10 +77,11 @@ func enter(o Options) (int, error) {
 	if os.Geteuid() != 0 {
 		return 0, errors.New("isolate: only root may make network, mount and process namespaces: run it as root")
 	}
-	dir, err := makeDir()
+	dir, alive, err := makeDir()
 	if err != nil {
 		return 0, err
 	}
+	defer alive.Close()
 	defer remove(dir)
 	env := append(os.Environ(), stageVariable+"="+stageInit, dirVariable+"="+dir)
 	if o.Forward {
@@ -143,22 +143,38 @@ func shellStatus(w syscall.WaitStatus) int {
 
 const dirPrefix = "rollcall-node-"
 
+// aliveName is a file in the folder that the process outside holds a lock on: a process id says nothing in another namespace.
+const aliveName = "alive"
+
 // makeDir makes a folder and removes those of processes that were killed before they could. Its name is short: sockets have at
-// most 107 bytes for theirs.
-func makeDir() (string, error) {
+// most 107 bytes for theirs. It is in use until the file that is returned is closed.
+func makeDir() (dir string, alive *os.File, err error) {
 	old, _ := filepath.Glob(filepath.Join(os.TempDir(), dirPrefix+"*"))
 	for _, dir := range old {
-		var pid int
-		text, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), dirPrefix), "-")
-		if _, err := fmt.Sscan(text, &pid); err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		if alive, err := lock(dir); err == nil {
 			remove(dir)
+			alive.Close()
 		}
 	}
-	dir, err := os.MkdirTemp("", fmt.Sprintf("%s%d-", dirPrefix, os.Getpid()))
-	if err != nil {
-		return "", fmt.Errorf("isolate: %w", err)
+	if dir, err = os.MkdirTemp("", dirPrefix); err == nil {
+		alive, err = lock(dir)
 	}
-	return dir, nil
+	if err != nil {
+		return "", nil, fmt.Errorf("isolate: %w", err)
+	}
+	return dir, alive, nil
+}
+
+// lock takes the lock of a folder, and fails where somebody has it.
+func lock(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, aliveName), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // remove removes a folder, and the control groups of that name, which outlive the processes in them.

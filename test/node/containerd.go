@@ -36,7 +36,7 @@ disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshot
 `
 
 func (n *Node) startContainerd(ctx context.Context) error {
-	text := fmt.Sprintf(containerdConfig, filepath.Join(n.dir, "containerd"), "/run/containerd", n.socket(), pause, filepath.Join(filepath.Dir(n.dir), "cni"))
+	text := fmt.Sprintf(containerdConfig, filepath.Join(n.dir, "containerd"), "/run/containerd", n.Socket(), pause, filepath.Join(filepath.Dir(n.dir), "cni"))
 	config := filepath.Join(n.dir, "containerd.toml")
 	if err := os.WriteFile(config, []byte(text), 0o644); err != nil {
 		return err
@@ -44,7 +44,7 @@ func (n *Node) startContainerd(ctx context.Context) error {
 	var err error
 	n.Containerd, err = n.Process(process.Spec{
 		Name: "containerd", Path: "containerd", Args: []string{"--config", config},
-		Ready: func(ctx context.Context, _ time.Time) error { return n.ctr(ctx, "version") },
+		Ready: func(ctx context.Context, _ time.Time) error { return ctr(ctx, n.Socket(), "version") },
 	})
 	if err != nil {
 		return err
@@ -52,19 +52,24 @@ func (n *Node) startContainerd(ctx context.Context) error {
 	return n.Containerd.Start(ctx)
 }
 
-// socket is where containerd listens.
-func (n *Node) socket() string { return filepath.Join(n.dir, "containerd.sock") }
+// Socket is where containerd listens. Sockets are files: this one is reached from outside of the node's network too.
+func (n *Node) Socket() string { return filepath.Join(n.dir, "containerd.sock") }
+
+// Import makes the images of an archive (docker save, or OCI) known to the node.
+func (n *Node) Import(ctx context.Context, archive string) error {
+	return Import(ctx, n.Socket(), archive)
+}
+
+// Import makes the images of an archive known to the node whose containerd listens at a socket.
+func Import(ctx context.Context, socket, archive string) error {
+	return ctr(ctx, socket, "images", "import", "--all-platforms=false", archive)
+}
 
 // ctr runs containerd's own client.
-func (n *Node) ctr(ctx context.Context, args ...string) error {
-	out, err := exec.CommandContext(ctx, "ctr", append([]string{"--address", n.socket(), "--namespace", "k8s.io"}, args...)...).CombinedOutput()
+func ctr(ctx context.Context, socket string, args ...string) error {
+	out, err := exec.CommandContext(ctx, "ctr", append([]string{"--address", socket, "--namespace", "k8s.io"}, args...)...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("ctr %v: %w: %s", args, err, out)
 	}
 	return nil
-}
-
-// Import makes the images of an archive (docker save, or OCI) known to the node.
-func (n *Node) Import(ctx context.Context, archive string) error {
-	return n.ctr(ctx, "images", "import", "--all-platforms=false", archive)
 }

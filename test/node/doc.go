@@ -2,7 +2,7 @@
 // kube-scheduler, containerd, kubelet and kube-proxy beside it, all on this machine and without a container engine.
 //
 // It takes the machine's network for its own and listens on all interfaces: call isolate.Enter first. Of Debian it needs the
-// packages that Missing names; images come from image.Image values or tar files (Node.Import), since nothing can be pulled.
+// packages of ForNode; images come from image.Image values or tar files (Node.Import), since nothing can be pulled.
 // There is no DNS in the cluster: pods reach each other by address.
 //
 // The package must not know Rollcall.

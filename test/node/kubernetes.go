@@ -118,7 +118,7 @@ func (n *Node) startKubelet(ctx context.Context, groups string) error {
 	if err := makeGroups(groups); err != nil {
 		return err
 	}
-	config, err := n.write("kubelet.yaml", kubeletConfig, n.socket(), groups, filepath.Join(n.dir, "volume-plugins"))
+	config, err := n.write("kubelet.yaml", kubeletConfig, n.Socket(), groups, filepath.Join(n.dir, "volume-plugins"))
 	if err != nil {
 		return err
 	}

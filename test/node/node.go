@@ -54,7 +54,7 @@ var users = []cluster.User{
 
 // Start starts a cluster with a node and waits until that is ready: once built, some 20 s. On error nothing is left running.
 func Start(ctx context.Context, o Options) (*Node, error) {
-	if err := Missing(); err != nil {
+	if err := ForNode.Missing(); err != nil {
 		return nil, err
 	}
 	paths, err := binaries.Ensure(ctx, o.Cluster.Progress, binaries.Node()...)

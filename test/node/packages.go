@@ -4,33 +4,43 @@ package node
 
 import (
 	"fmt"
+	"maps"
 	"os/exec"
 	"slices"
 	"strings"
 )
 
-// Packages are those of Debian that a node needs, with a program of each, and where it is.
-var packages = map[string]string{
-	"containerd":                  "containerd",
-	"runc":                        "runc",
-	"containernetworking-plugins": "/usr/lib/cni/bridge",
-	"conntrack":                   "conntrack",
-	"iptables":                    "iptables",
-	"iproute2":                    "ip",
-	"busybox-static":              busybox,
-}
+// Packages are packages of Debian, each with a program in it, and where that is.
+type Packages map[string]string
 
-// Missing says which of Debian's packages a node needs and are not there, as an error that says how to get them.
-func Missing() error {
-	var missing []string
-	for pkg, program := range packages {
-		if _, err := exec.LookPath(program); err != nil {
-			missing = append(missing, pkg)
-		}
+// What a node needs, and what the monitoring beside it is in tests.
+var (
+	ForNode = Packages{
+		"containerd":                  "containerd",
+		"runc":                        "runc",
+		"containernetworking-plugins": "/usr/lib/cni/bridge",
+		"conntrack":                   "conntrack",
+		"iptables":                    "iptables",
+		"iproute2":                    "ip",
+		"busybox-static":              busybox,
 	}
+	ForMonitoring = Packages{
+		"prometheus":              "prometheus",
+		"prometheus-alertmanager": "prometheus-alertmanager",
+	}
+)
+
+// Names are sorted.
+func (p Packages) Names() []string { return slices.Sorted(maps.Keys(p)) }
+
+// Missing says which of them are not there, as an error that says how to get them.
+func (p Packages) Missing() error {
+	missing := slices.DeleteFunc(p.Names(), func(name string) bool {
+		_, err := exec.LookPath(p[name])
+		return err == nil
+	})
 	if len(missing) == 0 {
 		return nil
 	}
-	slices.Sort(missing)
-	return fmt.Errorf("a node needs programs of Debian's that are not here: apt-get install --no-install-recommends %s", strings.Join(missing, " "))
+	return fmt.Errorf("packages of Debian's are not installed: %s (make node-packages, as root)", strings.Join(missing, " "))
 }

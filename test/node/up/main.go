@@ -4,6 +4,7 @@
 //
 //	go run ./test/node/up start -image TAR...    # in the background; returns when it can be used
 //	go run ./test/node/up stop
+//	go run ./test/node/up packages               # of Debian's, that this and make test-node need
 //
 // The API server is reached at a port of the loopback interface; everything else is in namespaces that nothing outside can reach.
 package main
@@ -15,7 +16,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
+
+	"rollcall.dev/rollcall/test/node"
 )
 
 func main() {
@@ -45,12 +49,15 @@ func run(ctx context.Context, out io.Writer, args []string) error {
 	switch args[0] {
 	case "start":
 		return s.start(ctx, out, images)
+	case "packages":
+		fmt.Fprintln(out, strings.Join(append(node.ForNode.Names(), node.ForMonitoring.Names()...), " "))
+		return nil
 	case "stop":
 		return s.stop(ctx, out)
 	case inTheBackground:
 		return s.serve(ctx, images)
 	}
-	return fmt.Errorf("%q is neither start nor stop", args[0])
+	return fmt.Errorf("%q is none of start, stop and packages", args[0])
 }
 
 // list is a flag that may be repeated.

@@ -46,7 +46,7 @@ func (s *state) serve(ctx context.Context, images []string) (err error) {
 	if err := kubeconfig.Write(s.path(kubeconfigFile), clusters.Admin, way); err != nil {
 		return err
 	}
-	if err := os.WriteFile(s.path(readyFile), nil, 0o644); err != nil {
+	if err := os.WriteFile(s.path(readyFile), []byte(n.Socket()), 0o644); err != nil {
 		return err
 	}
 	<-ctx.Done()

@@ -25,13 +25,16 @@ const inTheBackground = "keep-in-the-background"
 // start starts the cluster in the background and waits until it can be used.
 func (s *state) start(ctx context.Context, out io.Writer, images []string) error {
 	if s.pid() != 0 && s.ready() {
+		if err := s.refresh(ctx, out, images); err != nil {
+			return err
+		}
 		s.explain(out)
 		return nil
 	}
 	if s.pid() != 0 {
 		return errors.New("one is being started; if that hangs, end it: make cluster-down")
 	}
-	if err := node.Missing(); err != nil {
+	if err := node.ForNode.Missing(); err != nil {
 		return err
 	}
 	if os.Geteuid() != 0 {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"rollcall.dev/rollcall/test/node"
 )
 
 // state is what is known of the cluster that runs in the background: files in a folder of the user's cache.
@@ -34,7 +36,7 @@ func newState() (*state, error) {
 func (s *state) path(name string) string { return filepath.Join(s.dir, name) }
 
 // The files: the id of the process that keeps the cluster, what it says, whom the API server takes for an administrator, what a
-// shell has to know, and a mark that everything is there.
+// shell has to know, and, once everything is there, where containerd listens.
 const (
 	pidFile        = "pid"
 	logFile        = "log"
@@ -43,6 +45,21 @@ const (
 	readyFile      = "ready"
 	binFolder      = "bin"
 )
+
+// refresh gives the cluster that is up the images anew.
+func (s *state) refresh(ctx context.Context, out io.Writer, images []string) error {
+	socket, err := os.ReadFile(s.path(readyFile))
+	if err != nil {
+		return err
+	}
+	for _, image := range images {
+		if err := node.Import(ctx, string(socket), image); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(out, "A cluster is up already; it has the new image now. Pods take it when they start: kubectl -n rollcall rollout restart deployment/rollcall")
+	return nil
+}
 
 // pid is that of the process that keeps the cluster; 0 when there is none.
 func (s *state) pid() int {
