@@ -57,6 +57,11 @@ func (c *cron) concerns() bool {
 	return len(c.open) > 0 || c.lost > c.saved || c.owes() || c.stuck != "" && !c.outstanding
 }
 
+// recoverable are the open firings that are certainly missed: what is only likely missed is not recovered, so nothing blocks it.
+func (c *cron) recoverable() []auditor.Finding {
+	return slices.DeleteFunc(slices.Clone(c.open), func(f auditor.Finding) bool { return f.Certainty != auditor.Certain })
+}
+
 // stir looks after a recovery soon, since something was seen that may make room for it.
 func (r *roll) stir(c *cron, now time.Time) {
 	switch {

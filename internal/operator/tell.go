@@ -82,7 +82,7 @@ func (r *roll) save(c *cron, state auditor.State) bool {
 // know takes in what is not final, and shows it.
 func (r *roll) know(c *cron, state auditor.State, now time.Time) {
 	c.open, c.outstanding = state.Open, len(state.Open)+len(state.Unsettled) > 0
-	if len(c.open) == 0 {
+	if len(c.recoverable()) == 0 {
 		c.blocked = ""
 	}
 	if all := backfilled(state); len(all) > 0 {
@@ -277,9 +277,7 @@ func (r *roll) alert(c *cron, now time.Time) {
 	if n := len(lost); n > 0 {
 		alerts = append(alerts, lostAlert(c.key, lost))
 	}
-	// What is only likely missed is not recovered, so nothing blocks it.
-	open := slices.DeleteFunc(slices.Clone(c.open), func(f auditor.Finding) bool { return f.Certainty != auditor.Certain })
-	if c.blocked != "" && len(open) > 0 {
+	if open := c.recoverable(); c.blocked != "" && len(open) > 0 {
 		alerts = append(alerts, blockedAlert(c.key, open, c.blocked))
 	}
 	c.alerting = len(alerts) > 0

@@ -45,8 +45,8 @@ func (r *roll) unsaved(c *cron, err error, now time.Time) bool {
 		c.unwritten = err.Error()
 		r.Log.Error("the record cannot be written: nothing is recovered before it is", "cronworkflow", c.key.String(), "error", err)
 	}
-	if lasting(err) && len(c.open) > 0 && r.mode(c.cw) == auditor.BackfillOn {
-		r.block(c, c.open[0].ScheduledTime, unrecorded(err))
+	if open := c.recoverable(); lasting(err) && len(open) > 0 && r.mode(c.cw) == auditor.BackfillOn {
+		r.block(c, open[0].ScheduledTime, unrecorded(err))
 		r.alert(c, now)
 		r.show(c)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"rollcall.dev/rollcall/auditor"
 	"rollcall.dev/rollcall/internal/record"
@@ -123,6 +124,38 @@ func TestWhatIsLostWithoutARecordIsBlockedNoLonger(t *testing.T) {
 		}
 		until("00:35:00")
 		expect(t, "events of the next", w.events(), "RunMissed tick true", "BackfillBlocked tick true")
+	})
+}
+
+func TestWhatIsOnlyLikelyMissedIsBlockedByNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		// Of the firing of 00:01 a run may have come and gone while no Rollcall ran; of that of 00:07 it sees that there is none.
+		w.put(everyMinute("tick", spec(func(s *auditor.Spec) { s.Schedules = []string{"1,7 0 1 * *"} }),
+			func(cw *auditor.CronWorkflow) { cw.Retention.TTL = 10 * time.Second }))
+		before := w.starts(t)
+		before.leads <- true
+		until("00:00:30")
+		before.stop()
+		until("00:05:00")
+		w.fails("urgent", record.ErrForbidden)
+		p := w.starts(t)
+		p.leads <- true
+		until("00:07:00")
+		expect(t, "events", w.events(), "RunMissed tick false")
+		if got := p.gauge(t, "rollcall_backfill_blocked"); got != 0 {
+			t.Errorf("rollcall_backfill_blocked is %v where nothing is recovered", got)
+		}
+		until("00:09:00")
+		expect(t, "events when one is certain", w.events(), "RunMissed tick true", "BackfillBlocked tick true")
+		if last := w.messages[len(w.messages)-1]; !strings.Contains(last, "The firing of "+stamp(at(7))) {
+			t.Errorf("the Event says: %s", last)
+		}
+		w.run("tick", at(7))
+		until("00:10:00")
+		if got := p.gauge(t, "rollcall_backfill_blocked"); got != 0 {
+			t.Errorf("rollcall_backfill_blocked is %v when the one that was certain has run", got)
+		}
 	})
 }
 

@@ -41,7 +41,9 @@ type world struct {
 	records map[auditor.Key]auditor.State
 	revised map[auditor.Key]int
 	told    []string
-	ringing map[auditor.Key][]string
+	// messages are those of the Events there were.
+	messages []string
+	ringing  map[auditor.Key][]string
 }
 
 // watch are the news for one who watches.
@@ -409,6 +411,7 @@ func (w *world) Record(o events.Object, reason events.Reason, warning bool, mess
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.told = append(w.told, fmt.Sprintf("%s %s %t", reason, o.Name, warning))
+	w.messages = append(w.messages, message)
 }
 
 // events are those since the last time.
