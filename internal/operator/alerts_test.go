@@ -8,17 +8,21 @@ import (
 	"rollcall.dev/rollcall/auditor"
 )
 
-// shows is the value of a metric that has one series at the most; 0 for none.
-func (p *process) shows(t *testing.T, name string) float64 {
+// gauge is the value of a metric that has one series at the most; 0 for none.
+func (p *process) gauge(t *testing.T, name string) float64 {
 	t.Helper()
 	families, err := p.registry.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, family := range families {
-		if family.GetName() == name {
-			return family.GetMetric()[0].GetGauge().GetValue()
+		if family.GetName() != name {
+			continue
 		}
+		if n := len(family.GetMetric()); n > 1 {
+			t.Fatalf("%s has %d series", name, n)
+		}
+		return family.GetMetric()[0].GetGauge().GetValue()
 	}
 	return 0
 }
@@ -37,7 +41,7 @@ func TestALossLongAfterItsTimeRingsForADayToo(t *testing.T) {
 		expect(t, "alerts before its deadline", w.ringing[key("tick")], "RollcallBackfillBlocked")
 		until("48:01:20")
 		expect(t, "alerts", w.ringing[key("tick")], "RollcallRunLost")
-		if lost, until := p.shows(t, "rollcall_last_lost_firing_timestamp_seconds"), p.shows(t, "rollcall_last_lost_deadline_timestamp_seconds"); lost != unix(at(1)) || until != unix(at(1).Add(48*time.Hour)) {
+		if lost, until := p.gauge(t, "rollcall_last_lost_firing_timestamp_seconds"), p.gauge(t, "rollcall_last_lost_deadline_timestamp_seconds"); lost != unix(at(1)) || until != unix(at(1).Add(48*time.Hour)) {
 			t.Errorf("shown are the firing %f and its deadline %f", lost, until)
 		}
 		until("72:00:50")
@@ -53,15 +57,15 @@ func TestALeaderSaysThatItAuditsAlsoWhereNothingIsEverDue(t *testing.T) {
 		p, other := w.starts(t), w.starts(t)
 		p.leads <- true
 		until("03:00:05")
-		if last := p.shows(t, "rollcall_last_audit_timestamp_seconds"); last < unix(at(180).Add(-15*time.Second)) {
+		if last := p.gauge(t, "rollcall_last_audit_timestamp_seconds"); last < unix(at(180).Add(-15*time.Second)) {
 			t.Errorf("the last audit was at %f", last)
 		}
-		if last := other.shows(t, "rollcall_last_audit_timestamp_seconds"); last != 0 {
+		if last := other.gauge(t, "rollcall_last_audit_timestamp_seconds"); last != 0 {
 			t.Errorf("one that does not lead says that it audits, at %f", last)
 		}
 		w.blind("default")
 		until("03:10:00")
-		if last := p.shows(t, "rollcall_last_audit_timestamp_seconds"); last > unix(at(181)) {
+		if last := p.gauge(t, "rollcall_last_audit_timestamp_seconds"); last > unix(at(181)) {
 			t.Errorf("it audits what it does not see, at %f", last)
 		}
 	})

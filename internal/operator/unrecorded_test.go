@@ -12,22 +12,6 @@ import (
 	"rollcall.dev/rollcall/internal/record"
 )
 
-// gauge is the value of a metric that has one series.
-func (p *process) gauge(t *testing.T, name string) float64 {
-	t.Helper()
-	families, err := p.registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, family := range families {
-		if family.GetName() == name && len(family.GetMetric()) == 1 {
-			return family.GetMetric()[0].GetGauge().GetValue()
-		}
-	}
-	t.Fatalf("there is not one series of %s", name)
-	return 0
-}
-
 func TestARecordThatCannotBeWrittenBlocksRecoveriesIfSomebodyHasToAct(t *testing.T) {
 	once := spec(func(s *auditor.Spec) { s.Schedules = []string{"1 * * * *"} })
 	off := func(cw *auditor.CronWorkflow) { cw.Settings.Backfill = auditor.BackfillOff }
