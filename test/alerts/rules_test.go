@@ -51,6 +51,39 @@ func rules(t *testing.T) []rule {
 	return all
 }
 
+// trial is a file of tests for promtool.
+type trial struct {
+	Tests []struct {
+		Name        string `json:"name"`
+		InputSeries []struct {
+			Series string `json:"series"`
+			Values string `json:"values"`
+		} `json:"input_series"`
+		AlertRuleTest []struct {
+			Alertname string           `json:"alertname"`
+			ExpAlerts []map[string]any `json:"exp_alerts"`
+		} `json:"alert_rule_test"`
+	} `json:"tests"`
+}
+
+// trials are the tests of the rules, by file.
+func trials(t *testing.T) map[string]trial {
+	t.Helper()
+	files, err := filepath.Glob("rules/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("there are no tests of the rules (%v)", err)
+	}
+	all := map[string]trial{}
+	for _, file := range files {
+		var one trial
+		if err := yaml.Unmarshal([]byte(read(t, file)), &one); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		all[file] = one
+	}
+	return all
+}
+
 func read(t *testing.T, path string) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -77,35 +110,27 @@ func TestTheRulesAreValid(t *testing.T) {
 }
 
 func TestTheRulesFireWhenTheyShouldAndNotOtherwise(t *testing.T) {
-	files, err := filepath.Glob("rules/*.yaml")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("there are no tests of the rules (%v)", err)
-	}
-	for _, file := range files {
+	for file := range trials(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) { promtool(t, "test", "rules", file) })
 	}
 }
 
-func TestEveryAlertIsTriedFiringWithAllThatItSays(t *testing.T) {
-	type expected struct {
-		Tests []struct {
-			AlertRuleTest []struct {
-				Alertname string           `json:"alertname"`
-				ExpAlerts []map[string]any `json:"exp_alerts"`
-			} `json:"alert_rule_test"`
-		} `json:"tests"`
-	}
-	fires, silent := map[string]bool{}, map[string]bool{}
-	files, err := filepath.Glob("rules/*.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		var all expected
-		if err := yaml.Unmarshal([]byte(read(t, file)), &all); err != nil {
-			t.Fatal(err)
+func TestEveryTestOfTheRulesBeginsWithoutAnySeries(t *testing.T) {
+	for name, file := range trials(t) {
+		for _, test := range file.Tests {
+			for _, input := range test.InputSeries {
+				if !strings.HasPrefix(input.Values, "_") {
+					t.Errorf("%s: %s: %s begins with %.10s", name, test.Name, input.Series, input.Values)
+				}
+			}
 		}
-		for _, test := range all.Tests {
+	}
+}
+
+func TestEveryAlertIsTriedFiringWithAllThatItSays(t *testing.T) {
+	fires, silent := map[string]bool{}, map[string]bool{}
+	for _, file := range trials(t) {
+		for _, test := range file.Tests {
 			for _, at := range test.AlertRuleTest {
 				if len(at.ExpAlerts) > 0 {
 					fires[at.Alertname] = true
