@@ -40,12 +40,12 @@ func (m message) String() string {
 	return fmt.Sprintf("%d %s, %s", len(m.Alerts), m.GroupLabels["alertname"], m.Status)
 }
 
-// tool is the path of a program of Debian's package prometheus-alertmanager.
-func tool(t *testing.T, name string) string {
+// tool is the path of a program of one of Debian's packages.
+func tool(t *testing.T, name, of string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Fatalf("%v: apt-get install prometheus-alertmanager", err)
+		t.Fatalf("%v: apt-get install %s", err, of)
 	}
 	return path
 }
@@ -75,7 +75,7 @@ func receiver(t *testing.T) (url string, messages chan message) {
 // start starts an Alertmanager that waits a second where the example waits for minutes.
 func start(t *testing.T) *alertmanager {
 	t.Helper()
-	exe := tool(t, "prometheus-alertmanager")
+	exe := tool(t, "prometheus-alertmanager", "prometheus-alertmanager")
 	var a alertmanager
 	var pager, chat string
 	pager, a.pager = receiver(t)
@@ -214,8 +214,14 @@ func of(t *testing.T, name, cronworkflow string) map[string]string {
 }
 
 func TestTheExampleConfigurationOfAlertmanagerIsValid(t *testing.T) {
-	if out, err := exec.CommandContext(t.Context(), tool(t, "amtool"), "check-config", examples+"/alertmanager.yml").CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
+	succeeds(t, tool(t, "amtool", "prometheus-alertmanager"), "check-config", examples+"/alertmanager.yml")
+}
+
+func TestTheRulesDoTheSameInDebiansPrometheus(t *testing.T) {
+	promtool := tool(t, "promtool", "prometheus")
+	succeeds(t, promtool, "check", "rules", "--lint=all", "--lint-fatal", rulesFile)
+	for file := range trials(t) {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".yaml"), func(t *testing.T) { succeeds(t, promtool, "test", "rules", file) })
 	}
 }
 

@@ -93,15 +93,21 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
-// promtool runs promtool, and fails with what it says.
+// promtool runs the pinned promtool, and fails with what it says.
 func promtool(t *testing.T, args ...string) {
 	t.Helper()
 	built, err := binaries.Ensure(t.Context(), t.Output(), binaries.Promtool)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.CommandContext(t.Context(), built.Exe(binaries.Promtool), args...).CombinedOutput(); err != nil {
-		t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+	succeeds(t, built.Exe(binaries.Promtool), args...)
+}
+
+// succeeds runs a program, and fails with what it says.
+func succeeds(t *testing.T, exe string, args ...string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), exe, args...).CombinedOutput(); err != nil {
+		t.Errorf("%s %s: %v\n%s", filepath.Base(exe), strings.Join(args, " "), err, out)
 	}
 }
 
