@@ -34,8 +34,8 @@ metricRelabelings:
 {{- if $rule.alert }}
 {{- $_ := set $rule "labels" (merge (deepCopy $.Values.rules.labels) (default dict $rule.labels)) }}
 {{- with $.Values.rules.runbookBaseURL }}
-{{- $url := printf "%s/" (trimSuffix "/" .) }}
-{{- $_ := set $rule.annotations "runbook_url" (replace "https://rollcall.dev/runbooks/" $url $rule.annotations.runbook_url) }}
+{{- $url := ternary . (printf "%s/%%s" (trimSuffix "/" .)) (contains "%s" .) }}
+{{- $_ := set $rule.annotations "runbook_url" (replace "%s" $rule.alert $url) }}
 {{- end }}
 {{- end }}
 {{- if not (has (default "" $rule.alert) $disabled) }}{{ $kept = append $kept $rule }}{{ end }}
