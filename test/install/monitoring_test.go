@@ -147,7 +147,9 @@ func (s *scenario) write(path, text string) {
 }
 
 // startPrometheus starts one with the configuration of docs/examples and these rules. Only where things are and how often they are
-// looked at is changed.
+// looked at is changed. Where the pods are, the test says itself, since Debian's Prometheus is built without the discovery of
+// Kubernetes: that part of the example, kubernetes_sd_configs, is checked by its syntax only (test/alerts). What follows it, the
+// relabelling, is the example's.
 func (s *scenario) startPrometheus(rules, alertmanager string) (url string) {
 	s.Helper()
 	dir, address := s.folder("prometheus"), fmt.Sprintf("127.0.0.1:%d", s.port())
@@ -162,7 +164,7 @@ func (s *scenario) startPrometheus(rules, alertmanager string) (url string) {
 		"static_configs": []any{map[string]any{"targets": []any{strings.TrimPrefix(alertmanager, "http://")}}},
 	}}}
 	for _, scrape := range config["scrape_configs"].([]any) {
-		delete(scrape.(map[string]any), "kubernetes_sd_configs") // Debian's Prometheus is built without
+		delete(scrape.(map[string]any), "kubernetes_sd_configs")
 		scrape.(map[string]any)["static_configs"] = s.discovered()
 	}
 	text, err := yaml.Marshal(config)
