@@ -132,6 +132,7 @@ func checksum(t *testing.T, c *cluster.Cluster) string {
 func TestTheCRDIsUpgradedAndOutlivesTheRelease(t *testing.T) {
 	c := apiServer(t)
 	withNamespaces(t, c, release, "elsewhere", "argo")
+	withoutCRD(t, c)
 	newer := filepath.Join(t.TempDir(), "rollcall")
 	if err := os.CopyFS(newer, os.DirFS(chart)); err != nil {
 		t.Fatal(err)
