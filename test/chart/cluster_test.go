@@ -56,7 +56,7 @@ func TestTheAPIServerAcceptsEveryObjectOfEveryExample(t *testing.T) {
 	install := func(file string) (string, error) {
 		return helm(t, c, "install", release, chart, "--namespace", release, "--values", file, "--dry-run=server")
 	}
-	operated := filepath.Join(chart, "ci", "openshift-values.yaml")
+	operated := filepath.Join(chart, "ci", "podmonitor-values.yaml")
 	if _, err := install(operated); err == nil || !strings.Contains(err.Error(), "this cluster has no kind PodMonitor") {
 		t.Errorf("without the Prometheus operator's kinds: %v", err)
 	}

@@ -16,7 +16,8 @@ var wholesome = map[string][]string{
 	"namespaced-values.yaml":          {"Role", "Deployment"},
 	"ha-production-values.yaml":       {"ServiceMonitor", "PrometheusRule", "NetworkPolicy", "Ingress"},
 	"alertmanager-direct-values.yaml": {"NetworkPolicy"},
-	"openshift-values.yaml":           {"PodMonitor", "PrometheusRule"},
+	"podmonitor-values.yaml":          {"PodMonitor", "PrometheusRule"},
+	"openshift-values.yaml":           {"Deployment", "PodDisruptionBudget"},
 }
 
 func TestEveryExamplePassesLintAndRenders(t *testing.T) {
@@ -50,6 +51,20 @@ func TestWithoutValuesNothingOfThePrometheusOperatorIsRendered(t *testing.T) {
 	}
 	if strings.Contains(text, "monitoring.coreos.com") {
 		t.Error("there is")
+	}
+}
+
+// TestOnOpenShiftRollcallPostsItsAlertsItself: the Prometheus that is there overrides honorLabels.
+func TestOnOpenShiftRollcallPostsItsAlertsItself(t *testing.T) {
+	values := filepath.Join(chart, "ci", "openshift-values.yaml")
+	for _, o := range rendered(t, "--values", values) {
+		if strings.HasPrefix(o.GetAPIVersion(), "monitoring.coreos.com/") {
+			t.Errorf("there is a %s", o.GetKind())
+		}
+	}
+	got, err := load(t, settings(t, "--values", values))
+	if err != nil || got.AlertmanagerURL == nil {
+		t.Errorf("it posts nowhere (%v)", err)
 	}
 }
 
