@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ var wholesome = map[string][]string{
 	"dry-run-values.yaml":             {"ClusterRole", "Deployment"},
 	"namespaced-values.yaml":          {"Role", "Deployment"},
 	"ha-production-values.yaml":       {"ServiceMonitor", "PrometheusRule", "NetworkPolicy", "Ingress"},
-	"alertmanager-direct-values.yaml": {"NetworkPolicy"},
+	"alertmanager-direct-values.yaml": {"NetworkPolicy", "Deployment"},
 	"podmonitor-values.yaml":          {"PodMonitor", "PrometheusRule"},
 	"openshift-values.yaml":           {"Deployment", "PodDisruptionBudget"},
 }
@@ -65,6 +66,24 @@ func TestOnOpenShiftRollcallPostsItsAlertsItself(t *testing.T) {
 	got, err := load(t, settings(t, "--values", values))
 	if err != nil || got.AlertmanagerURL == nil {
 		t.Errorf("it posts nowhere (%v)", err)
+	}
+}
+
+func TestNoExampleTellsEverythingTwice(t *testing.T) {
+	for _, file := range examples(t) {
+		got, err := load(t, settings(t, "--values", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rules, posts := false, got.AlertmanagerURL != nil
+		for _, o := range rendered(t, "--values", file) {
+			text := fmt.Sprint(o.Object)
+			rules = rules || strings.Contains(text, "alert:RollcallRunLost") || strings.Contains(text, "alert: RollcallRunLost")
+			posts = posts || strings.Contains(text, "ROLLCALL_ALERTMANAGER_URL")
+		}
+		if rules && posts {
+			t.Errorf("%s has rules, and posts to Alertmanager too", file)
+		}
 	}
 }
 
