@@ -132,3 +132,23 @@ func TestWhatKubectlChangedIsTakenBackByWhatIsDocumented(t *testing.T) {
 	}
 	mustHelm(t, c, "uninstall", release, "--namespace", release)
 }
+
+// TestWhatIsAppliedByTheClientNeedsNoForceAndRefusesIt: as Helm 4 goes on with what Helm 3 installed.
+func TestWhatIsAppliedByTheClientNeedsNoForceAndRefusesIt(t *testing.T) {
+	c := apiServer(t)
+	withNamespaces(t, c, release, "argo")
+	withoutCRD(t, c)
+	mustHelm(t, c, "install", release, chart, "--namespace", release, "--server-side=false")
+	rules := []string{"get", "clusterrole", release, "--output=jsonpath={.rules}"}
+	before := kubectl(t, c, rules...)
+	kubectl(t, c, "patch", "clusterrole", release, "--type=json", `--patch=[{"op": "remove", "path": "/rules/0"}]`)
+	upgrade := []string{"upgrade", release, chart, "--namespace", release}
+	if _, err := helm(t, c, append(upgrade, "--force-conflicts")...); err == nil || !strings.Contains(err.Error(), "forceConflicts enabled when serverSideApply disabled") {
+		t.Errorf("with --force-conflicts: %v", err)
+	}
+	mustHelm(t, c, upgrade...)
+	if after := kubectl(t, c, rules...); after != before {
+		t.Errorf("want back\n%s\ngot\n%s", before, after)
+	}
+	mustHelm(t, c, "uninstall", release, "--namespace", release)
+}
