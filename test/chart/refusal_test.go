@@ -117,6 +117,7 @@ func TestValuesThatDoNotGoTogetherAreRefusedWithWhatToDo(t *testing.T) {
 		"a password in a ConfigMap":                     {[]string{"--set", "config.alertmanager-url=http://u:secret@a:9093"}, "put the URL into a Secret"},
 		"two Alertmanagers":                             {[]string{"--set", "config.alertmanager-url=http://a,alertmanagerURLSecret.name=b"}, "exclude each other"},
 		"recoveries that are not permitted":             {[]string{"--set", "rbac.recoveries=false"}, "config.backfill: on needs rbac.recoveries: true"},
+		"roles for whatever runs as default":            {[]string{"--set", "serviceAccount.create=false"}, "serviceAccount.name: name one, or Rollcall's roles would be bound to the ServiceAccount default"},
 		"a setting as a variable":                       {[]string{"--set", "extraEnv[0].name=ROLLCALL_BACKFILL,extraEnv[0].value=off"}, "extraEnv: ROLLCALL_BACKFILL would beat the setting in config"},
 		"an update that cannot begin":                   {[]string{"--set", "strategy.rollingUpdate.maxSurge=0"}, "maxUnavailable and maxSurge cannot both be 0"},
 		"a pod that is scraped twice":                   {[]string{"--set", "serviceMonitor.enabled=true,podMonitor.enabled=true"}, "exclude each other"},

@@ -38,6 +38,9 @@
 {{- if and (eq (toString $config.backfill) "on") .Values.rbac.create (not .Values.rbac.recoveries) }}
 {{- fail "config.backfill: on needs rbac.recoveries: true" }}
 {{- end }}
+{{- if and .Values.rbac.create (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) }}
+{{- fail "serviceAccount.name: name one, or Rollcall's roles would be bound to the ServiceAccount default, of every pod of the namespace that names none" }}
+{{- end }}
 {{- range .Values.extraEnv }}
 {{- if hasPrefix "ROLLCALL_" .name }}{{ fail (printf "extraEnv: %s would beat the setting in config: set it there" .name) }}{{ end }}
 {{- end }}
