@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"sigs.k8s.io/yaml"
+
 	"rollcall.dev/rollcall/internal/config"
 	"rollcall.dev/rollcall/test/binaries"
 )
@@ -84,6 +86,37 @@ func TestNoExampleTellsEverythingTwice(t *testing.T) {
 		if rules && posts {
 			t.Errorf("%s has rules, and posts to Alertmanager too", file)
 		}
+	}
+}
+
+// TestNoKeyIsRenderedTwice: Helm takes the last of two, kubectl apply and other tools refuse the file.
+func TestNoKeyIsRenderedTwice(t *testing.T) {
+	cases := map[string][]string{"labels and annotations of the chart's own": {
+		"--set-string", `commonLabels.app\.kubernetes\.io/component=mine,service.labels.app\.kubernetes\.io/component=mine,podLabels.app\.kubernetes\.io/component=mine`,
+		"--set-string", `commonLabels.rbac\.authorization\.k8s\.io/aggregate-to-view=false,commonLabels.app\.kubernetes\.io/name=mine`,
+		"--set-string", `podAnnotations.checksum/config=mine,podAnnotations.prometheus\.io/port=1`, "--set", "prometheusAnnotations.enabled=true",
+	}}
+	for _, file := range examples(t) {
+		cases[filepath.Base(file)] = []string{"--values", file}
+	}
+	for name, args := range cases {
+		t.Run(name, func(t *testing.T) {
+			text, err := template(t, args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for document := range strings.SplitSeq(text, "\n---\n") {
+				var o map[string]any
+				if err := yaml.UnmarshalStrict([]byte(document), &o); err != nil {
+					t.Errorf("%v in\n%.200s", err, document)
+				}
+			}
+			for _, o := range rendered(t, args...) {
+				if o.GetKind() == "Deployment" && o.GetLabels()["app.kubernetes.io/component"] != "controller" {
+					t.Errorf("the Deployment is labelled %v", o.GetLabels())
+				}
+			}
+		})
 	}
 }
 
