@@ -2,7 +2,10 @@ package chart
 
 import (
 	"maps"
+	"os"
+	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -43,6 +46,30 @@ func TestTheSchemaKnowsTheFieldsOfTheKubernetesAPI(t *testing.T) {
 		if diff := cmp.Diff(fields(c.api), slices.Sorted(maps.Keys(c.schema))); diff != "" {
 			t.Errorf("%s: -the API +the schema\n%s", value, diff)
 		}
+	}
+}
+
+// TestNoLabelOfTheAlertsCanBeReplaced: each alert has its own severity, and by the others it is known.
+func TestNoLabelOfTheAlertsCanBeReplaced(t *testing.T) {
+	rules, err := os.ReadFile(filepath.Join(chart, "files", "rules.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels := []string{"alertname", "severity"}
+	for _, by := range regexp.MustCompile(`\b(?:by|on) \(([a-z, ]+)\)`).FindAllStringSubmatch(string(rules), -1) {
+		labels = append(labels, strings.Split(by[1], ", ")...)
+	}
+	slices.Sort(labels)
+	if labels = slices.Compact(labels); len(labels) < 4 {
+		t.Fatalf("of the rules, only %v are read", labels)
+	}
+	for _, label := range labels {
+		if _, err := template(t, "--set", "rules.labels."+label+"=x"); err == nil || !strings.Contains(err.Error(), "at '/rules/labels/"+label+"'") {
+			t.Errorf("rules.labels.%s: %v", label, err)
+		}
+	}
+	if _, err := template(t, "--set", "rules.labels.team=x"); err != nil {
+		t.Error(err)
 	}
 }
 
