@@ -49,10 +49,14 @@ func withNamespaces(t *testing.T, c *cluster.Cluster, names ...string) {
 	}
 }
 
-// TestTheAPIServerAcceptsEveryObjectOfEveryExample: the kinds of the Prometheus operator are its own.
+// TestTheAPIServerAcceptsEveryObjectOfEveryExample: the kinds of the Prometheus operator are its own, and all pods meet the strictest of
+// the Pod Security Standards.
 func TestTheAPIServerAcceptsEveryObjectOfEveryExample(t *testing.T) {
 	c := apiServer(t)
 	withNamespaces(t, c, release, "argo", "etl", "batch", "workflows")
+	for _, mode := range []string{"enforce", "warn"} { // pods are refused, of a Deployment it is said only
+		kubectl(t, c, "label", "--overwrite", "namespace", release, "pod-security.kubernetes.io/"+mode+"=restricted")
+	}
 	install := func(file string) (string, error) {
 		return helm(t, c, "install", release, chart, "--namespace", release, "--values", file, "--dry-run=server")
 	}
