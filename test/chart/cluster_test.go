@@ -49,14 +49,18 @@ func withNamespaces(t *testing.T, c *cluster.Cluster, names ...string) {
 	}
 }
 
-// TestTheAPIServerAcceptsEveryObjectOfEveryExample: the kinds of the Prometheus operator are its own.
+// TestTheAPIServerAcceptsEveryObjectOfEveryExample: the kinds of the Prometheus operator are its own, and all pods meet the strictest of
+// the Pod Security Standards.
 func TestTheAPIServerAcceptsEveryObjectOfEveryExample(t *testing.T) {
 	c := apiServer(t)
 	withNamespaces(t, c, release, "argo", "etl", "batch", "workflows")
+	for _, mode := range []string{"enforce", "warn"} { // pods are refused, of a Deployment it is said only
+		kubectl(t, c, "label", "--overwrite", "namespace", release, "pod-security.kubernetes.io/"+mode+"=restricted")
+	}
 	install := func(file string) (string, error) {
 		return helm(t, c, "install", release, chart, "--namespace", release, "--values", file, "--dry-run=server")
 	}
-	operated := filepath.Join(chart, "ci", "openshift-values.yaml")
+	operated := filepath.Join(chart, "ci", "podmonitor-values.yaml")
 	if _, err := install(operated); err == nil || !strings.Contains(err.Error(), "this cluster has no kind PodMonitor") {
 		t.Errorf("without the Prometheus operator's kinds: %v", err)
 	}
@@ -132,6 +136,7 @@ func checksum(t *testing.T, c *cluster.Cluster) string {
 func TestTheCRDIsUpgradedAndOutlivesTheRelease(t *testing.T) {
 	c := apiServer(t)
 	withNamespaces(t, c, release, "elsewhere", "argo")
+	withoutCRD(t, c)
 	newer := filepath.Join(t.TempDir(), "rollcall")
 	if err := os.CopyFS(newer, os.DirFS(chart)); err != nil {
 		t.Fatal(err)

@@ -69,8 +69,8 @@ type property struct {
 	Items      *property
 }
 
-// settingsSchema is the chart's, of its settings, with what is referred to in its place.
-func settingsSchema(t *testing.T) map[string]property {
+// valuesSchema is the chart's, and what it refers to.
+func valuesSchema(t *testing.T) (values, defs map[string]property) {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(chart, "values.schema.json"))
 	if err != nil {
@@ -83,10 +83,17 @@ func settingsSchema(t *testing.T) map[string]property {
 	if err := json.Unmarshal(data, &file); err != nil {
 		t.Fatal(err)
 	}
-	all := file.Properties["config"].Properties
+	return file.Properties, file.Defs
+}
+
+// settingsSchema is that of the settings, with what is referred to in its place.
+func settingsSchema(t *testing.T) map[string]property {
+	t.Helper()
+	values, defs := valuesSchema(t)
+	all := values["config"].Properties
 	for name, p := range all {
 		if p.Ref != "" {
-			all[name] = file.Defs[strings.TrimPrefix(p.Ref, "#/$defs/")]
+			all[name] = defs[strings.TrimPrefix(p.Ref, "#/$defs/")]
 		}
 	}
 	return all

@@ -29,6 +29,10 @@
 {{- if and (include "rollcall.httpPort" .) (eq (include "rollcall.httpPort" .) (include "rollcall.metricsPort" .)) (ne (index $config "http-address") (index $config "metrics-address")) }}
 {{- fail "config.http-address and config.metrics-address have one port: write both alike, or choose two ports" }}
 {{- end }}
+{{- $two := and (include "rollcall.httpPort" .) (include "rollcall.metricsPort" .) (ne (include "rollcall.httpPort" .) (include "rollcall.metricsPort" .)) }}
+{{- if and $two (eq (int .Values.service.httpPort) (int .Values.service.metricsPort)) }}
+{{- fail (printf "service.httpPort and service.metricsPort are both %d: choose two ports, or serve both at one address" (int .Values.service.httpPort)) }}
+{{- end }}
 {{- if regexMatch "^[a-z]+://[^/]*@" (index $config "alertmanager-url") }}
 {{- fail "config.alertmanager-url has a user or password, which would stand in a ConfigMap: put the URL into a Secret and name that in alertmanagerURLSecret.name" }}
 {{- end }}
@@ -38,10 +42,13 @@
 {{- if and (eq (toString $config.backfill) "on") .Values.rbac.create (not .Values.rbac.recoveries) }}
 {{- fail "config.backfill: on needs rbac.recoveries: true" }}
 {{- end }}
+{{- if and .Values.rbac.create (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) }}
+{{- fail "serviceAccount.name: name one, or Rollcall's roles would be bound to the ServiceAccount default, of every pod of the namespace that names none" }}
+{{- end }}
 {{- range .Values.extraEnv }}
 {{- if hasPrefix "ROLLCALL_" .name }}{{ fail (printf "extraEnv: %s would beat the setting in config: set it there" .name) }}{{ end }}
 {{- end }}
-{{- if and (eq (include "rollcall.strategy" .) "RollingUpdate") (eq (toString .Values.strategy.rollingUpdate.maxUnavailable) "0") (eq (toString .Values.strategy.rollingUpdate.maxSurge) "0") }}
+{{- if and (eq (include "rollcall.strategy" .) "RollingUpdate") (regexMatch "^0+%?$" (toString .Values.strategy.rollingUpdate.maxUnavailable)) (regexMatch "^0+%?$" (toString .Values.strategy.rollingUpdate.maxSurge)) }}
 {{- fail "strategy.rollingUpdate: maxUnavailable and maxSurge cannot both be 0" }}
 {{- end }}
 {{- include "rollcall.monitoringChecks" . }}
@@ -61,7 +68,14 @@
 {{- end }}
 {{- end }}
 {{- if not (include "rollcall.metricsPort" .) }}
-{{- range $value, $on := dict "serviceMonitor.enabled" .Values.serviceMonitor.enabled "podMonitor.enabled" .Values.podMonitor.enabled "prometheusAnnotations.enabled" .Values.prometheusAnnotations.enabled }}
+{{- /* Rules too: without metrics, RollcallDown would ring for ever. */}}
+{{- $needing := dict
+  "serviceMonitor.enabled" .Values.serviceMonitor.enabled
+  "podMonitor.enabled" .Values.podMonitor.enabled
+  "prometheusAnnotations.enabled" .Values.prometheusAnnotations.enabled
+  "rules.prometheusRule.enabled" .Values.rules.prometheusRule.enabled
+  "rules.configMap.enabled" .Values.rules.configMap.enabled }}
+{{- range $value, $on := $needing }}
 {{- if $on }}{{ fail (printf "%s needs metrics, and config.metrics-address is 0" $value) }}{{ end }}
 {{- end }}
 {{- end }}

@@ -19,6 +19,12 @@
 {{- if eq (include "rollcall.httpPort" .) (include "rollcall.metricsPort" .) }}http{{ else }}metrics{{ end }}
 {{- end }}
 
+{{- /* The name of the Service's port with the metrics: one port of one number has both. */}}
+{{- define "rollcall.serviceMetricsPortName" -}}
+{{- $one := and (eq (include "rollcall.metricsPortName" .) "http") (eq (int .Values.service.httpPort) (int .Values.service.metricsPort)) }}
+{{- ternary "http" "metrics" $one }}
+{{- end }}
+
 {{- define "rollcall.electionNamespace" -}}
 {{- default .Release.Namespace (index .Values.config "leader-elect-namespace") }}
 {{- end }}

@@ -31,6 +31,16 @@ app.kubernetes.io/component: controller
 {{- merge $own .Values.commonLabels | toYaml }}
 {{- end }}
 
+{{- /* The settings are read at the start only: the checksum restarts the pods. */}}
+{{- define "rollcall.podAnnotations" -}}
+checksum/config: {{ include "rollcall.config" . | sha256sum }}
+{{- if .Values.prometheusAnnotations.enabled }}
+prometheus.io/scrape: "true"
+prometheus.io/port: {{ include "rollcall.metricsPort" . | quote }}
+prometheus.io/path: /metrics
+{{- end }}
+{{- end }}
+
 {{- define "rollcall.serviceAccountName" -}}
 {{- default (ternary (include "rollcall.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name }}
 {{- end }}

@@ -2,7 +2,8 @@
 {{- define "rollcall.warnings" -}}
 {{- $config := .Values.config }}
 {{- $all := list }}
-{{- $tells := or .Values.rules.prometheusRule.enabled .Values.rules.configMap.enabled (index $config "alertmanager-url") .Values.alertmanagerURLSecret.name }}
+{{- $rules := or .Values.rules.prometheusRule.enabled .Values.rules.configMap.enabled }}
+{{- $posts := or (index $config "alertmanager-url") .Values.alertmanagerURLSecret.name }}
 {{- if and (include "rollcall.clusterKnown" .) (not (.Capabilities.APIVersions.Has "argoproj.io/v1alpha1/CronWorkflow")) }}
 {{- $all = append $all "this cluster has no CronWorkflows: install Argo Workflows. Until then the pods do not become Ready." }}
 {{- end }}
@@ -17,10 +18,13 @@
 {{- else if eq (int .Values.replicas) 1 }}
 {{- $all = append $all "replicas is 1: while its pod moves to another node, nothing is judged or recovered. What is missed meanwhile is brought back afterwards, where its starting deadline allows." }}
 {{- end }}
-{{- if not $tells }}
+{{- if not (or $rules $posts) }}
 {{- $all = append $all "nobody is told when a run is lost: set rules.prometheusRule.enabled (Prometheus operator), rules.configMap.enabled, or config.alertmanager-url." }}
-{{- else if and (or .Values.rules.prometheusRule.enabled .Values.rules.configMap.enabled) (not (or .Values.serviceMonitor.enabled .Values.podMonitor.enabled .Values.prometheusAnnotations.enabled)) }}
+{{- else if and $rules (not (or .Values.serviceMonitor.enabled .Values.podMonitor.enabled .Values.prometheusAnnotations.enabled)) }}
 {{- $all = append $all "there are rules, and none of serviceMonitor, podMonitor and prometheusAnnotations is enabled: see that Prometheus scrapes the pods, with honor_labels: true." }}
+{{- end }}
+{{- if and $rules $posts }}
+{{- $all = append $all "there are rules, and Rollcall posts to Alertmanager itself: use one of the two. Where both go to one Alertmanager, what differs in a label (rules.labels, external labels of Prometheus) is told twice." }}
 {{- end }}
 {{- if not (include "rollcall.httpPort" .) }}
 {{- $all = append $all "config.http-address is 0: the pods have no probes, and one that hangs is not restarted." }}
