@@ -1,0 +1,2 @@
+// Package witness holds what Rollcall said and did against what happened.
+package witness
