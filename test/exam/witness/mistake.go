@@ -41,11 +41,14 @@ func (k Kind) Rollcalls() bool { return k != DoubledByArgo }
 
 // A Mistake is one promise that was not kept.
 type Mistake struct {
-	Kind                 Kind
-	Namespace, Name, UID string    // of the CronWorkflow; empty if it is of all of them
-	ScheduledTime        time.Time // of the firing; zero if it is of all of them
-	// Why says in a sentence what was promised, what was seen and when.
-	Why string
+	Kind Kind `json:"kind"`
+	// Namespace, Name and UID are those of the CronWorkflow, ScheduledTime is the firing's; empty if it is of all of them.
+	Namespace     string    `json:"namespace,omitempty"`
+	Name          string    `json:"name,omitempty"`
+	UID           string    `json:"uid,omitempty"`
+	ScheduledTime time.Time `json:"scheduledTime,omitzero"`
+	// Why says in a sentence what was seen, and when.
+	Why string `json:"why"`
 }
 
 // Rules are the settings that Rollcall ran with. See doc.go for what is promised under them.
