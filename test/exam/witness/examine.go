@@ -18,7 +18,9 @@ func Examine(truth Truth, said Said, rules Rules) (Report, error) {
 		Unknown: map[string]int{}, Verdicts: map[string]int{}, Faults: map[string]int{},
 	}}
 	for _, o := range truth.Outages {
-		e.report.Faults[o.What+" "+o.How]++
+		if o.How != "" {
+			e.report.Faults[o.What+" "+o.How]++
+		}
 	}
 	e.hear(said)
 	for _, c := range w.crons {

@@ -108,7 +108,8 @@ const (
 
 // An Outage is one fault.
 type Outage struct {
-	// What was hit, and How: killed, frozen, refused, delayed, throttled, answers lost …
+	// What was hit, and How: killed, frozen, refused, delayed, throttled, answers lost … An empty How is no fault of its own but
+	// what followed from one, as when Argo ends by itself because it lost the API server.
 	What, How string
 	From, To  time.Time
 }
