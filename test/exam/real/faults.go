@@ -109,11 +109,9 @@ func (s *stage) hitRollcall(ctx context.Context, f fault) error {
 	}
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	_, none := s.leads(waiting, from, "")
-	// From when on another one leads is seen from the Lease. This is the fault, for the count.
-	what := f.What
-	s.outage(what, f.How, from, time.Now())
-	return errors.Join(err, none)
+	err = errors.Join(err, s.leads(waiting, from))
+	s.outage(f.What, f.How, from, time.Now())
+	return err
 }
 
 // awaitCreate waits until the leader has sent a create, and a moment in which that is carried out; at the most for a time.
@@ -167,15 +165,14 @@ func everyOther(of proxy.Match) proxy.Match {
 
 func anything(proxy.Request) bool { return true }
 
-func (s *stage) hitWays(ctx context.Context, f fault, ways ...*proxy.Proxy) error {
+func (s *stage) hitWays(ctx context.Context, f fault, ways ...*proxy.Proxy) (err error) {
 	from := time.Now()
 	defer func() { s.outage(f.What, f.How, from, time.Now()) }()
-	var errs []error
 	for _, way := range ways {
 		switch f.How {
 		case refused:
 			way.Down()
-			defer func() { errs = append(errs, way.Up()) }()
+			defer func() { err = errors.Join(err, way.Up()) }()
 		case delayed:
 			defer way.Add(proxy.Rule{When: everyOther(anything), Do: proxy.Pass().DelayRequest(1500 * time.Millisecond).DelayAnswer(1500 * time.Millisecond)}).Remove()
 		case throttled:
@@ -194,5 +191,5 @@ func (s *stage) hitWays(ctx context.Context, f fault, ways ...*proxy.Proxy) erro
 			way.Cut()
 		}
 	}
-	return errors.Join(errs...)
+	return nil
 }

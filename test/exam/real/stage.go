@@ -189,18 +189,14 @@ func (s *stage) oddity(format string, args ...any) {
 	s.tell(format, args...)
 }
 
-// leads waits until some replica has renewed the Lease, and says who.
-func (s *stage) leads(ctx context.Context, after time.Time, but string) (string, error) {
-	var holder string
-	err := cluster.Await(ctx, "a replica of Rollcall to lead", func(context.Context) error {
-		h := s.recorder.leader()
-		if h.holder == but || !h.at.After(after) {
+// leads waits until some replica has renewed the Lease.
+func (s *stage) leads(ctx context.Context, after time.Time) error {
+	return cluster.Await(ctx, "a replica of Rollcall to lead", func(context.Context) error {
+		if h := s.recorder.leader(); !h.at.After(after) {
 			return fmt.Errorf("%q held the Lease at %s", h.holder, h.at.Format(time.TimeOnly))
 		}
-		holder = h.holder
 		return nil
 	})
-	return holder, err
 }
 
 // replicaOf is the replica with that identity in the Lease.
@@ -228,7 +224,7 @@ func (s *stage) healthy(ctx context.Context) (time.Time, error) {
 		return s.apiReady(ctx)
 	})
 	if err == nil {
-		_, err = s.leads(ctx, since, "")
+		err = s.leads(ctx, since)
 	}
 	return time.Now(), err
 }

@@ -110,7 +110,7 @@ func (e *exam) final(c *cronWorkflow, f firing, v Verdict, accused bool) {
 
 // falseMiss says why the firing must not be called lost; empty where it may.
 func (c *cronWorkflow) falseMiss(f firing, v Verdict) string {
-	if run := c.ran(f.at, v.SaidAt); run != nil && !(v.Certainty == "likely" && run.DeletedByHand) {
+	if run := c.ran(f.at, v.SaidAt); run != nil && (v.Certainty != "likely" || !run.DeletedByHand) {
 		switch {
 		case !run.Created.After(f.at.Add(c.grace(f.spec))):
 			return fmt.Sprintf("it ran within its grace: %s was made at %s", run.Name, stamp(run.Created))
