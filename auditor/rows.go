@@ -345,10 +345,14 @@ func (f *firing) conditional() ruling {
 	return pass("It was true: %s", expression)
 }
 
-// Row 13.
+// Row 13. That it was passed over can be said only of a firing that did not run: where a run may have come and gone, the next row
+// says so.
 func (f *firing) superseded() ruling {
 	if !f.newestRun.After(f.at) {
 		return pass("No newer firing has run.")
+	}
+	if certainty, _ := f.absence(); certainty == "" {
+		return pass("The firing of %s ran, but so may have this one.", stamp(f.newestRun))
 	}
 	sentence := fmt.Sprintf("The newer firing of %s ran, and ", stamp(f.newestRun))
 	switch {

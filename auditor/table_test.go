@@ -445,6 +445,10 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			w.spec().Policy = auditor.Replace
 			w.add(argoRun("04:41:00"))
 		}, outcome{Verdict: auditor.Skipped, Reason: auditor.Superseded}},
+		"Replace and a newer firing ran, but so may have this one": {func(w *world) {
+			w.spec().Policy = auditor.Replace
+			w.at, w.in.Runs = clock("04:36:00"), w.in.Runs[:3]
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.EvidenceGone}},
 		"Replace and none did": {func(w *world) { w.spec().Policy = auditor.Replace }, missed},
 		"catch-up latest and a newer firing ran": {func(w *world) {
 			w.cron().Settings.CatchUp = auditor.CatchUpLatest
