@@ -46,6 +46,9 @@ type Result struct {
 	// Oddities are no mistakes by themselves, but call for a look.
 	Oddities []string         `json:"oddities,omitempty"`
 	Outages  []witness.Outage `json:"outages"`
+	// Truth and Said are what the witness was fed.
+	Truth witness.Truth `json:"-"`
+	Said  witness.Said  `json:"-"`
 }
 
 // Run holds an exam. An error means that it could not be held.
@@ -249,11 +252,13 @@ func (s *stage) examine(ctx context.Context, o Options, began, to, calm time.Tim
 	s.mu.Unlock()
 	slices.SortStableFunc(truth.Outages, func(a, b witness.Outage) int { return a.From.Compare(b.From) })
 	truth.From, truth.To, truth.FaultsEnd = began, to, calm
-	report, err := witness.Examine(truth, witness.Said{Verdicts: slices.Concat(said, final)}, witness.DefaultRules())
+	all := witness.Said{Verdicts: slices.Concat(said, final)}
+	report, err := witness.Examine(truth, all, witness.DefaultRules())
 	if err != nil {
 		return Result{}, fmt.Errorf("exam: %w", err)
 	}
 	return Result{
 		Argo: string(o.Argo), Seed: o.Seed, Minutes: o.Length.Minutes(), Began: began.UTC(), Report: report, Oddities: odd, Outages: truth.Outages,
+		Truth: truth, Said: all,
 	}, nil
 }

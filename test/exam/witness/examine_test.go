@@ -161,6 +161,17 @@ func TestMistakesAreFound(t *testing.T) {
 			p.saidOnce(5, "Missed", "certain", at(5, 40))
 		}, []string{"FalseMiss 5"}},
 		"a superseded firing is called expired": {func(p *play) { p.spec().Policy = "Replace"; p.argoAway(5) }, []string{"FalseMiss 5"}},
+		"one that was called lost before the newer ran was": {func(p *play) {
+			p.spec().Policy = "Replace"
+			p.argoAway(5)
+			p.saidOnce(5, "Expired", "certain", at(5, 40))
+		}, nil},
+		"a recovery follows at once": {func(p *play) {
+			p.argoAway(5)
+			p.rollcallRuns(5, at(5, 30), time.Second)
+			p.saidOnce(5, "Missed", "certain", at(5, 30).Add(200*time.Millisecond))
+			p.say(5, "Backfilled", "")
+		}, nil},
 
 		// Runs that were not.
 		"a run is claimed that was not":           {func(p *play) { p.argoAway(5); p.say(5, "OnTime", "") }, []string{"FalseRun 5"}},

@@ -78,10 +78,14 @@ func (c *cronWorkflow) certain(f firing, t time.Time) bool {
 	if !c.troubled.overlap(f.at.Add(-latency), t) {
 		return true // somebody watched all the time
 	}
-	if slices.ContainsFunc(c.verdict[f.at.Unix()], func(v Verdict) bool {
-		return !v.Final && v.Verdict == "Missed" && v.Certainty == "certain" && !v.SaidAt.After(t)
-	}) {
-		return true // by its own word
+	for _, v := range slices.Backward(c.verdict[f.at.Unix()]) {
+		if v.Final || v.SaidAt.After(t) {
+			continue
+		}
+		if v.Verdict == "Missed" && v.Certainty == "certain" && !c.blind.overlap(v.SaidAt, t) {
+			return true // by its own word
+		}
+		break
 	}
 	return c.statusAt(t).LastScheduledTime.Before(f.at) && c.horizon(t).Before(f.at)
 }

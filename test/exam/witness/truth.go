@@ -66,7 +66,7 @@ type Spec struct {
 	// When is the expression, and WhenAt what it amounts to at a time; nil without one. WhenAt is right only for expressions that
 	// read nothing but the time.
 	When   string
-	WhenAt func(time.Time) bool
+	WhenAt func(time.Time) bool `json:"-"`
 	// StopStrategy: there is one.
 	StopStrategy bool
 	// SuccessfulLimit and FailedLimit are the history limits, with Argo's defaults filled in (3 and 1).

@@ -112,7 +112,7 @@ func (e *exam) final(c *cronWorkflow, f firing, v Verdict, accused bool) {
 func (c *cronWorkflow) falseMiss(f firing, v Verdict) string {
 	if run := c.ran(f.at, v.SaidAt); run != nil && (v.Certainty != "likely" || !run.DeletedByHand) {
 		switch {
-		case !run.Created.After(f.at.Add(c.grace(f.spec))):
+		case run.BackfilledBy == "" && run.Created.Add(time.Second).Before(f.at.Add(c.grace(f.spec))):
 			return fmt.Sprintf("it ran within its grace: %s was made at %s", run.Name, stamp(run.Created))
 		case c.shouldKnow(run.Created, v.SaidAt):
 			return fmt.Sprintf("it ran: %s was made at %s", run.Name, stamp(run.Created))
@@ -132,7 +132,14 @@ func (c *cronWorkflow) falseMiss(f firing, v Verdict) string {
 		}
 	}
 	if v.Verdict != "GaveUp" && (f.spec.policy() == "Replace" || f.spec.CatchUp == "latest") {
-		if run := c.newerRan(f.at, v.SaidAt); run != nil && c.shouldKnow(run.Created, v.SaidAt) {
+		// Lost is lost: a newer run makes no difference to what was said before there was one.
+		first := v.SaidAt
+		for _, earlier := range c.verdict[f.at.Unix()] {
+			if lost(earlier.Verdict) && earlier.SaidAt.Before(first) {
+				first = earlier.SaidAt
+			}
+		}
+		if run := c.newerRan(f.at, first); run != nil && c.shouldKnow(run.Created, first) {
 			return fmt.Sprintf("it was superseded by %s, made at %s", run.Name, stamp(run.Created))
 		}
 	}

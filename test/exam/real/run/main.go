@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -25,7 +26,7 @@ func main() {
 	flag.Uint64Var(&o.Seed, "seed", 0, "what happens, and when (default: a new one each time)")
 	flag.StringVar(&o.Rollcall, "rollcall", "bin/rollcall", "the rollcall binary to examine")
 	flag.StringVar(&o.CRDs, "crds", "charts/rollcall/files/crds", "the folder with Rollcall's CustomResourceDefinitions")
-	flag.BoolVar(&o.Keep, "keep", false, "leave the folder with all logs")
+	flag.BoolVar(&o.Keep, "keep", false, "leave the folder with all logs, and write the facts that the witness was fed beside the result")
 	to := flag.String("o", "dist", "the folder to write the result to, as JSON")
 	flag.Parse()
 	o.Argo, o.Length, o.Out = binaries.Binary("argo-"+*argo), time.Duration(*minutes*float64(time.Minute)), os.Stdout
@@ -37,7 +38,12 @@ func main() {
 	stop()
 	if err == nil {
 		result.Print(os.Stdout)
-		err = write(result, filepath.Join(*to, fmt.Sprintf("exam-%s-%d.json", *argo, o.Seed)))
+		fmt.Println()
+		name := filepath.Join(*to, fmt.Sprintf("exam-%s-%d", *argo, o.Seed))
+		err = write(result, name+".json")
+		if o.Keep {
+			err = errors.Join(err, write(map[string]any{"truth": result.Truth, "said": result.Said}, name+"-facts.json"))
+		}
 	}
 	switch {
 	case err != nil:
@@ -48,7 +54,7 @@ func main() {
 	}
 }
 
-func write(result real.Result, path string) error {
+func write(result any, path string) error {
 	text, err := json.MarshalIndent(result, "", "  ")
 	if err != nil {
 		return err
@@ -56,6 +62,6 @@ func write(result real.Result, path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	fmt.Printf("\nwritten to %s\n", path)
+	fmt.Printf("written to %s\n", path)
 	return os.WriteFile(path, append(text, '\n'), 0o644)
 }
