@@ -147,7 +147,7 @@ func rollcallLane(rng *rand.Rand, end time.Duration) []fault {
 func serverLane(rng *rand.Rand, end time.Duration) []fault {
 	l := lane{rng: rng, at: calmBefore + 20*time.Second, end: end}
 	for {
-		gap := seconds(rng, 25, 90)
+		gap := seconds(rng, 12, 60)
 		gap += lull(l.at + gap)
 		if !l.add(gap, pick(rng, seconds(rng, 2, 10), seconds(rng, 8, 35)), pick(rng, witness.APIServer, witness.Etcd), pick(rng, killed, frozen)) {
 			return l.faults
@@ -158,7 +158,7 @@ func serverLane(rng *rand.Rand, end time.Duration) []fault {
 func wayLane(rng *rand.Rand, end time.Duration) []fault {
 	l := lane{rng: rng, at: calmBefore, end: end}
 	for {
-		gap := seconds(rng, 5, 35)
+		gap := seconds(rng, 3, 20)
 		gap += lull(l.at + gap)
 		how := pick(rng, refused, delayed, throttled, answerLost, answerLost, cut)
 		if !l.add(gap, seconds(rng, 8, 45), pick(rng, witness.WayOfRollcall, witness.WayOfRollcall, witness.WayOfArgo), how) {
