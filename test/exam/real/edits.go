@@ -66,8 +66,17 @@ func (s *stage) edit(ctx context.Context, e edit, c cron) error {
 		return s.resubmit(ctx, c)
 	case recreates:
 		return s.recreate(ctx, c)
+	case squats:
+		return s.squat(ctx, c)
 	}
 	return fmt.Errorf("nobody knows how to do that")
+}
+
+// squat makes a Workflow of nobody's under the name of the firing after the next.
+func (s *stage) squat(ctx context.Context, c cron) error {
+	due := time.Now().UTC().Truncate(time.Minute).Add(2 * time.Minute)
+	return s.Apply(ctx, namespace, fmt.Sprintf(`{"apiVersion":"argoproj.io/v1alpha1","kind":"Workflow","metadata":{"name":"%s-%d"},
+		"spec":{"entrypoint":"main","templates":[{"name":"main","suspend":{"duration":"1s"}}]}}`, c.Name, due.Unix()))
 }
 
 // submit is "argo submit --from cronwf/x"; again a run that it repeats.

@@ -46,9 +46,38 @@ type Result struct {
 	// Oddities are no mistakes by themselves, but call for a look.
 	Oddities []string         `json:"oddities,omitempty"`
 	Outages  []witness.Outage `json:"outages"`
-	// Truth and Said are what the witness was fed.
-	Truth witness.Truth `json:"-"`
-	Said  witness.Said  `json:"-"`
+	facts    Facts
+}
+
+// Facts are what the witness was fed.
+type Facts struct {
+	Argo     string
+	Seed     uint64
+	Length   time.Duration
+	Truth    witness.Truth
+	Said     witness.Said
+	Oddities []string
+}
+
+// Facts are what the result rests on.
+func (r Result) Facts() Facts { return r.facts }
+
+// Examine asks the witness.
+func (f Facts) Examine() (Result, error) {
+	for c := range f.Truth.CronWorkflows { // what was read from a file has lost them
+		for i := range f.Truth.CronWorkflows[c].Specs {
+			spec := &f.Truth.CronWorkflows[c].Specs[i]
+			spec.WhenAt = whens[spec.When]
+		}
+	}
+	report, err := witness.Examine(f.Truth, f.Said, witness.DefaultRules())
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{
+		Argo: f.Argo, Seed: f.Seed, Minutes: f.Length.Minutes(), Began: f.Truth.From.UTC(), Report: report, Oddities: f.Oddities,
+		Outages: f.Truth.Outages, facts: f,
+	}, nil
 }
 
 // Run holds an exam. An error means that it could not be held.
@@ -252,13 +281,12 @@ func (s *stage) examine(ctx context.Context, o Options, began, to, calm time.Tim
 	s.mu.Unlock()
 	slices.SortStableFunc(truth.Outages, func(a, b witness.Outage) int { return a.From.Compare(b.From) })
 	truth.From, truth.To, truth.FaultsEnd = began, to, calm
-	all := witness.Said{Verdicts: slices.Concat(said, final)}
-	report, err := witness.Examine(truth, all, witness.DefaultRules())
+	facts := Facts{
+		Argo: string(o.Argo), Seed: o.Seed, Length: o.Length, Truth: truth, Oddities: odd, Said: witness.Said{Verdicts: slices.Concat(said, final)},
+	}
+	result, err := facts.Examine()
 	if err != nil {
 		return Result{}, fmt.Errorf("exam: %w", err)
 	}
-	return Result{
-		Argo: string(o.Argo), Seed: o.Seed, Minutes: o.Length.Minutes(), Began: began.UTC(), Report: report, Oddities: odd, Outages: truth.Outages,
-		Truth: truth, Said: all,
-	}, nil
+	return result, nil
 }

@@ -44,6 +44,7 @@ const (
 	submits   = "submits by hand"
 	resubmits = "resubmits a run"
 	notes     = "annotates"
+	squats    = "takes the name of a firing to come"
 )
 
 // A script is all that happens in an exam: the same for the same seed and length.
@@ -183,7 +184,7 @@ func newEdits(rng *rand.Rand, cast []cron, end time.Duration) []edit {
 			break
 		}
 		i := pick(rng, theirs...)
-		what := pick(rng, suspends, edits, prolongs, recreates, submits, submits, resubmits, notes)
+		what := pick(rng, suspends, edits, prolongs, recreates, submits, submits, resubmits, notes, squats)
 		if suspended[i] {
 			what = resumes
 		}

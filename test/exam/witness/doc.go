@@ -15,7 +15,7 @@
 //   - Everything that was due 15 s and its grace before the end has a verdict, but for what was due of a CronWorkflow that is gone.
 //   - Unknown is at most 1 % of the firings for which evidence existed: those with a run that was there for 15 s in which Rollcall
 //     could see, or to the end; and those without one, when Rollcall watched from before the firing until its grace was over, and
-//     the spec had not been edited shortly before or after.
+//     the spec had not been edited shortly before or after. Where somebody else's Workflow has its name there is none.
 //
 // # What is promised of recovery
 //
@@ -23,7 +23,7 @@
 //
 //   - It is due by a spec that has not been edited since, that is not suspended, not stopped, and whose when expression is true for the
 //     time of the firing and now.
-//   - Forbid was not right to skip it.
+//   - Forbid was not right to skip it, and no Workflow of somebody else has its name.
 //   - A controller of Argo's looks after the CronWorkflow.
 //   - It has a starting deadline, its own or the annotation's, of at least 20 s, and that is still ahead.
 //   - Nothing switches its recovery off: rollcall.dev/backfill, rollcall.dev/catch-up, rollcall.dev/audit.

@@ -322,10 +322,20 @@ func TestMistakesAreFound(t *testing.T) {
 			p.argoRuns(25, at(25, 0), 90*time.Second)
 			p.say(26, "Skipped", "Forbidden")
 		}, nil},
-		"nothing is said of a firing":       {func(p *play) { p.unsay(5) }, []string{"NoVerdict 5"}},
-		"it is pending for ever":            {func(p *play) { p.say(5, "Pending", "") }, []string{"NoVerdict 5"}},
-		"the newest may still be pending":   {func(p *play) { p.say(30, "Pending", "") }, nil},
-		"of a deleted one nothing need be":  {func(p *play) { p.cron().Deleted = at(20, 30); p.unsay(5) }, nil},
+		"nothing is said of a firing":      {func(p *play) { p.unsay(5) }, []string{"NoVerdict 5"}},
+		"it is pending for ever":           {func(p *play) { p.say(5, "Pending", "") }, []string{"NoVerdict 5"}},
+		"the newest may still be pending":  {func(p *play) { p.say(30, "Pending", "") }, nil},
+		"of a deleted one nothing need be": {func(p *play) { p.cron().Deleted = at(20, 30); p.unsay(5) }, nil},
+		"where the name is somebody else's, nobody can tell, or recover": {func(p *play) {
+			p.recoverable(5)
+			p.truth.Workflows = append(p.truth.Workflows, Workflow{Namespace: "a", Name: fmt.Sprintf("tick-%d", at(5, 0).Unix()), UID: "x", Created: at(4, 0)})
+			p.say(5, "Unknown", "NameTaken")
+		}, nil},
+		"and to call it a run is false": {func(p *play) {
+			p.recoverable(5)
+			p.truth.Workflows = append(p.truth.Workflows, Workflow{Namespace: "a", Name: fmt.Sprintf("tick-%d", at(5, 0).Unix()), UID: "x", Created: at(4, 0)})
+			p.say(5, "OnTime", "")
+		}, []string{"FalseRun 5"}},
 		"one unknown of thirty is too many": {func(p *play) { p.say(5, "Unknown", "EvidenceGone") }, []string{"UnknownTooOften"}},
 		"unless nobody could see it": {func(p *play) {
 			p.say(5, "Unknown", "EvidenceGone")

@@ -179,7 +179,7 @@ func (e *exam) liveLost(c *cronWorkflow, f firing) {
 // live says whether the firing was to run by what its spec says.
 func (c *cronWorkflow) live(f firing) bool {
 	return f.settled && !f.spec.Suspend && !f.spec.whenFalse(f.at) && !f.spec.whenUnclear() && !c.statusAt(f.at).Stopped &&
-		!c.Served.IsZero() && c.Served.Before(f.at) && f.at.Add(c.grace(f.spec)+lag).Before(c.end(c.To))
+		!c.nameTaken(f.at, f.at, c.To) && !c.Served.IsZero() && c.Served.Before(f.at) && f.at.Add(c.grace(f.spec)+lag).Before(c.end(c.To))
 }
 
 // unscheduled examines the firings after the faults: Argo was to run each.

@@ -260,7 +260,7 @@ func (c *cronWorkflow) notForbidden(f firing) string {
 
 // evidence says whether anybody who watched could know what became of the firing.
 func (c *cronWorkflow) evidence(f firing) bool {
-	if f.spec.whenUnclear() {
+	if f.spec.whenUnclear() || c.nameTaken(f.at, f.at, c.To) {
 		return false
 	}
 	if runs := c.runs[f.at.Unix()]; len(runs) > 0 {

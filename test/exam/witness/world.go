@@ -3,6 +3,8 @@ package witness
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -31,6 +33,8 @@ type cronWorkflow struct {
 	runs    map[int64][]*Workflow
 	of      map[*Workflow]time.Time // the firing that a Workflow is the run of
 	counted []*Workflow
+	// taken are Workflows of others under the names of its firings.
+	taken   map[int64][]*Workflow
 	verdict map[int64][]Verdict
 }
 
@@ -90,7 +94,7 @@ func newWorld(truth Truth, rules Rules) (*world, error) {
 	for _, cw := range truth.CronWorkflows {
 		c := &cronWorkflow{
 			world: w, CronWorkflow: cw, due: map[int64]int{}, runs: map[int64][]*Workflow{}, of: map[*Workflow]time.Time{},
-			verdict: map[int64][]Verdict{},
+			taken: map[int64][]*Workflow{}, verdict: map[int64][]Verdict{},
 		}
 		if err := c.findFirings(); err != nil {
 			return nil, fmt.Errorf("witness: CronWorkflow %s/%s: %w", cw.Namespace, cw.Name, err)
@@ -98,9 +102,20 @@ func newWorld(truth Truth, rules Rules) (*world, error) {
 		w.crons = append(w.crons, c)
 		w.byUID[cw.UID] = c
 	}
+	byName := map[string][]*cronWorkflow{}
+	for _, c := range w.crons {
+		byName[c.Namespace+"/"+c.Name] = append(byName[c.Namespace+"/"+c.Name], c)
+	}
 	for i := range truth.Workflows {
-		if c := w.byUID[truth.Workflows[i].OwnerUID]; c != nil {
-			c.counted = append(c.counted, &truth.Workflows[i])
+		r := &truth.Workflows[i]
+		if c := w.byUID[r.OwnerUID]; c != nil {
+			c.counted = append(c.counted, r)
+		}
+		dash := max(strings.LastIndexByte(r.Name, '-'), 0)
+		for _, c := range byName[r.Namespace+"/"+r.Name[:dash]] {
+			if unix, err := strconv.ParseInt(r.Name[dash+1:], 10, 64); err == nil && c.UID != r.OwnerUID {
+				c.taken[unix] = append(c.taken[unix], r)
+			}
 		}
 	}
 	for _, c := range w.crons {
@@ -282,6 +297,13 @@ func (c *cronWorkflow) active(at, from, to time.Time) *Workflow {
 		}
 	}
 	return nil
+}
+
+// nameTaken says whether a Workflow of somebody else bore the firing's name at any time of [from, to].
+func (c *cronWorkflow) nameTaken(at, from, to time.Time) bool {
+	return slices.ContainsFunc(c.taken[at.Unix()], func(w *Workflow) bool {
+		return !w.Created.After(to) && (w.Deleted.IsZero() || !w.Deleted.Before(from))
+	})
 }
 
 // ran is the first run of a firing that was made until t; nil where there was none.

@@ -27,11 +27,15 @@ func main() {
 	flag.StringVar(&o.Rollcall, "rollcall", "bin/rollcall", "the rollcall binary to examine")
 	flag.StringVar(&o.CRDs, "crds", "charts/rollcall/files/crds", "the folder with Rollcall's CustomResourceDefinitions")
 	flag.BoolVar(&o.Keep, "keep", false, "leave the folder with all logs, and write the facts that the witness was fed beside the result")
+	again := flag.String("again", "", "hold no exam, but ask the witness again about the facts in this file, which -keep wrote")
 	to := flag.String("o", "dist", "the folder to write the result to, as JSON")
 	flag.Parse()
 	o.Argo, o.Length, o.Out = binaries.Binary("argo-"+*argo), time.Duration(*minutes*float64(time.Minute)), os.Stdout
 	if o.Seed == 0 {
 		o.Seed = uint64(time.Now().UnixNano()) % 1_000_000
+	}
+	if *again != "" {
+		os.Exit(askAgain(*again))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	result, err := real.Run(ctx, o)
@@ -42,7 +46,7 @@ func main() {
 		name := filepath.Join(*to, fmt.Sprintf("exam-%s-%d", *argo, o.Seed))
 		err = write(result, name+".json")
 		if o.Keep {
-			err = errors.Join(err, write(map[string]any{"truth": result.Truth, "said": result.Said}, name+"-facts.json"))
+			err = errors.Join(err, write(result.Facts(), name+"-facts.json"))
 		}
 	}
 	switch {
@@ -52,6 +56,29 @@ func main() {
 	case !result.Passed():
 		os.Exit(1)
 	}
+}
+
+// askAgain examines facts of an earlier exam, and gives the exit status.
+func askAgain(path string) int {
+	var facts real.Facts
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(text, &facts)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	result, err := facts.Examine()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	result.Print(os.Stdout)
+	if !result.Passed() {
+		return 1
+	}
+	return 0
 }
 
 func write(result any, path string) error {
