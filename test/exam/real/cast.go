@@ -58,6 +58,7 @@ func newCast(rng *rand.Rand) []cron {
 		add(cron{Name: name + "-sparse", Policy: policy, Deadline: 900, Runs: "40s", Succeeded: 3, Failed: 1, Schedules: []string{pick(rng, "*/2 * * * *", "*/3 * * * *")}})
 		add(cron{Name: name + "-none", Policy: policy, Runs: "1s", Succeeded: 3, Failed: 1})
 		add(cron{Name: name + "-noted", Policy: policy, Runs: "1s", Succeeded: 3, Failed: 1, Notes: map[string]string{"rollcall.dev/deadline": "10m"}})
+		add(cron{Name: name + "-noted-long", Policy: policy, Runs: "35s", Succeeded: 3, Failed: 1, Notes: map[string]string{"rollcall.dev/deadline": "15m"}})
 		for range 4 {
 			add(cron{
 				Name: name + "-any", Policy: policy, Deadline: pick(rng, 0, 20, 45, 90, 150, 300, 600, 900),

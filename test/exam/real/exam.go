@@ -127,7 +127,12 @@ func Run(ctx context.Context, o Options) (result Result, err error) {
 		return Result{}, fmt.Errorf("exam: the witness was blind: %w", err)
 	default:
 	}
-	final, to, err := s.audit(ctx, o.Rollcall, began)
+	to := time.Now()
+	tell("Rollcall is told to end, and to put on record what it knows")
+	if err := s.dismiss(); err != nil {
+		return Result{}, fmt.Errorf("exam: %w", err)
+	}
+	final, err := s.audit(ctx, o.Rollcall, began)
 	if err != nil {
 		return Result{}, fmt.Errorf("exam: %w", err)
 	}
@@ -230,8 +235,21 @@ func (s *stage) progress(ctx context.Context, until time.Time) {
 	}
 }
 
+// dismiss ends the replicas as a kubelet does. A record may be a minute old while they run, and not when they have ended.
+func (s *stage) dismiss() error {
+	var errs []error
+	for _, r := range s.replicas {
+		r.down.Store(true)
+		errs = append(errs, r.Stop())
+		if err := r.Exit(); err != nil {
+			s.oddity("%s ended with %v: %s", r.Name(), err, r.LogTail(5))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // audit asks Rollcall for its last word on everything.
-func (s *stage) audit(ctx context.Context, rollcall string, began time.Time) ([]witness.Verdict, time.Time, error) {
+func (s *stage) audit(ctx context.Context, rollcall string, began time.Time) ([]witness.Verdict, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, rollcall, "audit", "-A", "--since", (time.Since(began) + time.Minute).Round(time.Second).String(), "-o", "json",
@@ -240,7 +258,7 @@ func (s *stage) audit(ctx context.Context, rollcall string, began time.Time) ([]
 	out, err := cmd.Output()
 	var status *exec.ExitError
 	if errors.As(err, &status) && status.ExitCode() != 2 {
-		return nil, time.Time{}, fmt.Errorf("rollcall audit: %w\n%s", err, status.Stderr)
+		return nil, fmt.Errorf("rollcall audit: %w\n%s", err, status.Stderr)
 	}
 	var report struct {
 		GeneratedAt   time.Time
@@ -250,7 +268,7 @@ func (s *stage) audit(ctx context.Context, rollcall string, began time.Time) ([]
 		}
 	}
 	if err := json.Unmarshal(out, &report); err != nil {
-		return nil, time.Time{}, fmt.Errorf("rollcall audit printed no JSON: %w\n%s", err, out)
+		return nil, fmt.Errorf("rollcall audit printed no JSON: %w\n%s", err, out)
 	}
 	var said []witness.Verdict
 	for _, c := range report.CronWorkflows {
@@ -264,7 +282,7 @@ func (s *stage) audit(ctx context.Context, rollcall string, began time.Time) ([]
 			})
 		}
 	}
-	return said, report.GeneratedAt, nil
+	return said, nil
 }
 
 // examine asks the witness.

@@ -13,9 +13,10 @@
 //     CronWorkflow, or it bears the zero time's name and was made within the firing's grace. A submit by hand and a resubmit are none.
 //   - Nothing is called Skipped that ran, or that nothing kept from running.
 //   - Everything that was due 15 s and its grace before the end has a verdict, but for what was due of a CronWorkflow that is gone.
-//   - Unknown is at most 1 % of the firings for which evidence existed: those with a run that was there for 15 s in which Rollcall
-//     could see, or to the end; and those without one, when Rollcall watched from before the firing until its grace was over, and
-//     the spec had not been edited shortly before or after. Where somebody else's Workflow has its name there is none.
+//   - Unknown is at most 1 % of the firings for which evidence existed. With a run: that was there for 15 s, or as long as it was there
+//     at all, in which Rollcall could see; and either no process of Rollcall's died within the 75 s in which it is put on record, or the
+//     run was still there 15 s after the next one had come. Without one: Rollcall watched from before the firing until it was too late
+//     for it, and for those 75 s more, and the spec had not been edited shortly before or after. Where somebody else's Workflow has its name there is none.
 //
 // # What is promised of recovery
 //
@@ -49,7 +50,7 @@
 //   - No firing has two runs of which Rollcall made one. Those of which Argo made both are named, and are not held against Rollcall.
 //   - Under Forbid, Rollcall makes no run beside another one, and Argo none beside Rollcall's for want of knowing of it.
 //   - No live firing is skipped by Forbid for a recovered run that was under way, or had been within 10 s, where Argo was there to
-//     run it. No run is stopped under Replace when no newer firing was due.
+//     run it; nor run late for that, where Argo had been there all the time and the run took no longer than usual. No run is stopped under Replace when no newer firing was due.
 //   - From a minute after the end of all faults on, Argo runs every firing that its spec does not exempt: no schedule is dead.
 //
 // # Where the witness is careful

@@ -117,9 +117,7 @@ func (e *exam) firing(c *cronWorkflow, f firing) {
 	if len(runs) == 0 || runs[0].Created.Sub(f.at) > c.grace(f.spec) {
 		e.notRecovered(c, f)
 	}
-	if len(runs) == 0 {
-		e.liveLost(c, f)
-	}
+	e.liveLost(c, f)
 }
 
 // audited says whether a verdict is due on the firing: it is of the examined time, and its grace was over well before the end.

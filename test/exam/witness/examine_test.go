@@ -273,6 +273,14 @@ func TestMistakesAreFound(t *testing.T) {
 			p.say(5, "Backfilled", "")
 			p.say(7, "Skipped", "Forbidden")
 		}, []string{"LiveFiringLost 7"}},
+		"one that Argo runs late because of a recovery is skipped first": {func(p *play) {
+			p.spec().Policy = "Forbid"
+			p.argoAway(5)
+			p.loses(7)
+			p.rollcallRuns(5, at(6, 40), 25*time.Second)
+			p.argoRuns(7, at(7, 6), time.Second)
+			p.say(5, "Backfilled", "")
+		}, []string{"LiveFiringLost 7"}},
 		"where Argo was down then, it was not the recovery": {func(p *play) {
 			p.spec().Policy = "Forbid"
 			p.argoAway(5)
@@ -341,6 +349,16 @@ func TestMistakesAreFound(t *testing.T) {
 			p.say(5, "Unknown", "EvidenceGone")
 			p.run(5).Deleted = at(5, 20)
 			p.fault(Rollcall, at(4, 50), at(6, 30))
+		}, nil},
+		"or what was seen was forgotten before it was on record": {func(p *play) {
+			p.say(5, "Unknown", "EvidenceGone")
+			p.run(5).Deleted = at(5, 25)
+			p.fault(Rollcall, at(5, 40), at(6, 30))
+		}, nil},
+		"unless Argo may have run it later": {func(p *play) {
+			p.argoAway(5)
+			p.say(5, "Unknown", "EvidenceGone")
+			p.fault(APIServer, at(6, 20), at(6, 30))
 		}, nil},
 		"a run that is still there can be seen": {func(p *play) { p.say(5, "Unknown", "EvidenceGone"); p.fault(Rollcall, at(4, 50), at(6, 30)) }, []string{"UnknownTooOften"}},
 		"shortly after an edit nobody can tell of a firing without a run": {func(p *play) {

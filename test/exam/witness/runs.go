@@ -156,14 +156,19 @@ func (e *exam) terminated(c *cronWorkflow, r *Workflow, at time.Time) {
 	}
 }
 
-// liveLost examines a firing that never ran: was it for a recovery?
+// liveLost examines a live firing under Forbid: was it in a recovered run's way, so that it never ran, or ran late? How long a run takes
+// while Argo is away cannot be foreseen: then only what never ran counts.
 func (e *exam) liveLost(c *cronWorkflow, f firing) {
 	if !c.live(f) || f.spec.policy() != "Forbid" || c.argoDown.overlap(f.at.Add(-latency), f.at.Add(2*latency)) {
 		return
 	}
+	own := c.runs[f.at.Unix()]
+	if len(own) > 0 && own[0].Created.Sub(f.at) < 2*latency {
+		return
+	}
 	var recovered *Workflow
 	for _, w := range c.counted {
-		if !w.alive(f.at.Add(-10*time.Second), f.at.Add(-time.Second)) {
+		if slices.Contains(own, w) || !w.alive(f.at.Add(-10*time.Second), f.at.Add(-time.Second)) {
 			continue
 		}
 		if w.BackfilledBy == "" {
@@ -171,9 +176,15 @@ func (e *exam) liveLost(c *cronWorkflow, f firing) {
 		}
 		recovered = w
 	}
-	if recovered != nil {
-		e.mistake(LiveFiringLost, c, f.at, "Forbid skipped it for %s, made at %s by Rollcall and ended at %s", recovered.Name, stamp(recovered.Created), stamp(recovered.Ended))
+	if recovered == nil || len(own) > 0 && c.argoDown.overlap(recovered.Created.Add(-time.Second), f.at) {
+		return
 	}
+	became := "it never ran"
+	if len(own) > 0 {
+		became = "it ran at " + stamp(own[0].Created)
+	}
+	e.mistake(LiveFiringLost, c, f.at, "Forbid skipped it for %s, made at %s by Rollcall and ended at %s: %s",
+		recovered.Name, stamp(recovered.Created), stamp(recovered.Ended), became)
 }
 
 // live says whether the firing was to run by what its spec says.

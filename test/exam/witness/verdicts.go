@@ -266,22 +266,29 @@ func (c *cronWorkflow) evidence(f firing) bool {
 	if runs := c.runs[f.at.Unix()]; len(runs) > 0 {
 		return c.seeable(runs[0])
 	}
-	// Of a firing shortly after an edit nobody can tell whether Argo had taken note of it.
-	return f.settled && !c.blind.overlap(f.at.Add(-latency), f.at.Add(c.grace(f.spec)))
+	// Of a firing shortly after an edit nobody can tell whether Argo had taken note of it; and until its deadline Argo may run late
+	// what it has not run, also when nobody watches.
+	until := f.at.Add(max(c.grace(f.spec), f.spec.StartingDeadline) + recordLag)
+	return f.settled && !c.blind.overlap(f.at.Add(-latency), earlier(until, c.To))
 }
 
-// seeable says whether the Workflow was there for a moment in which Rollcall could see.
+// seeable says whether the Workflow was there for a moment in which Rollcall could see, and stayed, or could be put on record.
 func (c *cronWorkflow) seeable(w *Workflow) bool {
 	gone := w.Deleted
 	if gone.IsZero() {
 		gone = c.To
 	}
-	at := w.Created
-	for !at.Add(lag).After(gone) {
-		if !c.blind.overlap(at, at.Add(lag)) {
+	for at := w.Created; !at.After(gone); {
+		seen := earlier(at.Add(lag), gone)
+		if end := c.blind.lastEnd(at, seen); !end.IsZero() {
+			at = end.Add(time.Second)
+			continue
+		}
+		forgot := c.dead.lastEnd(seen, seen.Add(recordLag))
+		if forgot.IsZero() || gone.After(forgot.Add(lag)) {
 			return true
 		}
-		at = c.blind.lastEnd(at, at.Add(lag)).Add(time.Second)
+		at = forgot.Add(time.Second)
 	}
-	return !c.blind.overlap(w.Created, gone)
+	return false
 }

@@ -17,8 +17,8 @@ type world struct {
 	crons []*cronWorkflow
 	byUID map[string]*cronWorkflow
 	// blind are the outages in which Rollcall could not see; troubled those in which it could not act; argoDown those in which Argo
-	// could not; any are all of them.
-	blind, troubled, argoDown, any stretches
+	// could not; dead those in which no process of Rollcall ran, so that it knew no more than its record; any are all of them.
+	blind, troubled, argoDown, dead, any stretches
 }
 
 // cronWorkflow is one CronWorkflow and all that happened to it.
@@ -79,7 +79,9 @@ func newWorld(truth Truth, rules Rules) (*world, error) {
 		switch o.What {
 		case APIServer, Etcd:
 			w.blind, w.troubled, w.argoDown = append(w.blind, s), append(w.troubled, s), append(w.argoDown, s)
-		case Rollcall, WayOfRollcall:
+		case Rollcall:
+			w.blind, w.troubled, w.dead = append(w.blind, s), append(w.troubled, s), append(w.dead, s)
+		case WayOfRollcall:
 			w.blind, w.troubled = append(w.blind, s), append(w.troubled, s)
 		case Leader:
 			w.troubled = append(w.troubled, s)
