@@ -166,6 +166,9 @@ func (f *firing) gaveUp() ruling {
 			return ruling{GaveUp, r.Ended, time.Time{}, said}
 		}
 		if r.Attempts > 0 && f.tooLate() {
+			if certainty, _ := f.absence(); certainty == "" {
+				return pass("Recovery was tried %d times, and the run of an attempt may have come and gone.", r.Attempts)
+			}
 			return ruling{GaveUp, DeadlinePassed, time.Time{}, said}
 		}
 	}

@@ -284,6 +284,15 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			w.now = clock("04:50:00")
 			w.watched("04:00:00", "04:50:00").Recoveries = []auditor.Recovery{{ScheduledTime: w.at, Attempts: 7, LastError: "quota"}}
 		}, outcome{auditor.GaveUp, auditor.DeadlinePassed, auditor.Certain, auditor.ControllerDown}},
+		"recovery was tried by a process that died, and its run may be gone": {func(w *world) {
+			w.cron().Retention.Successful = 0
+			w.now = clock("04:50:00")
+			w.watched("04:00:00", "04:43:00").Recoveries = []auditor.Recovery{{ScheduledTime: w.at, Attempts: 1}}
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.EvidenceGone}},
+		"recovery was tried by a process that died, and its run would still be there": {func(w *world) {
+			w.now = clock("04:50:00")
+			w.watched("04:00:00", "04:43:00").Recoveries = []auditor.Recovery{{ScheduledTime: w.at, Attempts: 1}}
+		}, outcome{auditor.GaveUp, auditor.DeadlinePassed, auditor.Certain, auditor.ControllerDown}},
 		"recovery goes on": {func(w *world) {
 			w.now = clock("04:49:59")
 			w.watched("04:00:00", "04:49:59").Recoveries = []auditor.Recovery{{ScheduledTime: w.at, Attempts: 7, LastError: "quota"}}
