@@ -390,7 +390,6 @@ func tried(plan backfill.Plan) func(backfill.Result) bool {
 	return func(r backfill.Result) bool { return r.Attempts > before[r.Finding.ScheduledTime] }
 }
 
-// noteResult notes what became of the recovery of one firing where its run will not tell.
 // noteResult notes what became of the recovery of one firing. That it has a run the watch tells too, but if that broke off, or is
 // late, the run may have come and gone by then, and would be made a second time.
 func (r *roll) noteResult(c *cron, result backfill.Result, now time.Time) {
