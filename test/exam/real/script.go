@@ -131,13 +131,13 @@ func lull(at time.Duration) time.Duration {
 func rollcallLane(rng *rand.Rand, end time.Duration) []fault {
 	l := lane{rng: rng, at: calmBefore, end: end}
 	l.add(seconds(rng, 40, 60), seconds(rng, 5, 25), witness.Leader, inTheAct)
-	l.add(seconds(rng, 20, 40), seconds(rng, 62, 75), witness.Rollcall, killed)
+	l.add(seconds(rng, 20, 40), seconds(rng, 62, 75), witness.Rollcall, pick(rng, killed, inTheAct))
 	for {
 		gap := seconds(rng, 15, 60)
 		gap += lull(l.at + gap)
 		what, how, length := witness.Leader, pick(rng, killed, inTheAct, frozen), seconds(rng, 3, 40)
 		if rng.IntN(4) == 0 {
-			what, how, length = witness.Rollcall, killed, seconds(rng, 5, 80)
+			what, how, length = witness.Rollcall, pick(rng, killed, inTheAct), seconds(rng, 5, 80)
 		}
 		if !l.add(gap, length, what, how) {
 			return l.faults
