@@ -1,6 +1,9 @@
 package auditor
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Input is everything known about one CronWorkflow. Slices need no order; what is not known is left empty.
 type Input struct {
@@ -223,6 +226,16 @@ type Controller struct {
 	Lease *Lease
 	// Writes are times at which it wrote to any object of its installation.
 	Writes []time.Time
+}
+
+// Away says whether the controller is known to be away: its lease has run out, and it has written nothing since. One that is older than
+// a write is left over from a time when leader election was on, and says nothing.
+func (c Controller) Away(now time.Time) bool {
+	if c.Lease == nil {
+		return false
+	}
+	expires := c.Lease.RenewedAt.Add(c.Lease.Duration)
+	return expires.Before(now) && !slices.ContainsFunc(c.Writes, func(t time.Time) bool { return t.After(expires) })
 }
 
 // Lease is a leader election lease.

@@ -391,6 +391,35 @@ func TestARunIsMadeOnceThoughTheWatchNeverTellsOfIt(t *testing.T) {
 	})
 }
 
+func TestUnderForbidNothingWaitsForArgoThatCouldCostALiveFiring(t *testing.T) {
+	for name, c := range map[string]struct {
+		spec     func(*auditor.Spec)
+		deadline time.Duration
+		want     []string // before Argo is back
+	}{
+		"without a starting deadline of its own":    {func(s *auditor.Spec) { s.Policy, s.StartingDeadline = auditor.Forbid, 0 }, 10 * time.Minute, nil},
+		"with one, Argo makes up for what it skips": {func(s *auditor.Spec) { s.Policy = auditor.Forbid }, 0, []string{"create " + tickOf(1)}},
+		"under Allow nothing is skipped":            {func(s *auditor.Spec) { s.StartingDeadline = 0 }, 10 * time.Minute, []string{"create " + tickOf(1)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld()
+				w.put(everyMinute("tick", spec(c.spec), spec(func(s *auditor.Spec) { s.Schedules = []string{"1,9 * * * *"} }),
+					func(cw *auditor.CronWorkflow) { cw.Settings.Deadline = c.deadline }))
+				p := w.starts(t)
+				p.leads <- true
+				until("00:00:30")
+				w.lives()
+				until("00:04:00")
+				expect(t, "runs made while Argo was away", w.did("create"), c.want...)
+				w.lives()
+				until("00:04:10")
+				expect(t, "runs made since", append(c.want, w.did("create")...), "create "+tickOf(1))
+			})
+		})
+	}
+}
+
 func TestALastLookThatFailsIsRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

@@ -184,8 +184,12 @@ func (r *roll) begin(c *cron, now time.Time) {
 	j := job{id: c.id(), key: c.key, state: state, lost: c.lost, save: c.lost > c.saved}
 	mode := r.mode(in.CronWorkflow)
 	j.rehearse = mode == auditor.BackfillDryRun
+	found, again := findings(state), maxPoll
+	if wouldBlock(in, now) {
+		found, again = found[len(state.Open):], poll
+	}
 	if mode != auditor.BackfillOff {
-		j.plan = backfill.NewPlan(in.CronWorkflow, findings(state), r.policy(), now).Attempted(state.Record.Recoveries)
+		j.plan = backfill.NewPlan(in.CronWorkflow, found, r.policy(), now).Attempted(state.Record.Recoveries)
 	}
 	if j.rehearse {
 		j.plan = c.untold(j.plan)
@@ -199,7 +203,7 @@ func (r *roll) begin(c *cron, now time.Time) {
 	}
 	if !j.save && !j.works() && j.touch == "" {
 		if c.concerns() {
-			r.schedule(c, now.Add(maxPoll)) // what keeps it may have passed by then
+			r.schedule(c, now.Add(again)) // what keeps it may have passed by then
 		}
 		return
 	}
@@ -213,10 +217,17 @@ func (r *roll) begin(c *cron, now time.Time) {
 	})
 }
 
+// wouldBlock says whether a run that is made now may cost a live firing. While Argo is away no run begins, so that it may still be
+// active when Argo is back and the next firing is due: Forbid then skips that one, and without a starting deadline of its own for good.
+func wouldBlock(in auditor.Input, now time.Time) bool {
+	spec := presentSpec(in.CronWorkflow)
+	return spec.Policy == auditor.Forbid && spec.StartingDeadline == 0 && in.Controller.Away(now)
+}
+
 // works says whether carrying out the plan is more than reading it.
 func (j job) works() bool { return len(j.plan.ToRecover()) > 0 || !j.rehearse && j.plan.OwesStatus() }
 
-// findings are what a plan is made from: what is missed, and what Rollcall has run, which the status may not show yet.
+// findings are what a plan is made from: what is missed, and then what Rollcall has run, which the status may not show yet.
 func findings(state auditor.State) []auditor.Finding {
 	found := slices.Clone(state.Open)
 	for _, t := range backfilled(state) {

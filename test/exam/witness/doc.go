@@ -41,6 +41,8 @@
 //   - Replace, and catch-up latest: no newer firing was due.
 //   - Forbid and Replace: no older firing outstanding, no run under way for 15 s, and before the next live firing there is as much time
 //     as the longest of the last 10 runs took that are still there, and a quarter more, and 15 s; or half an interval where none is.
+//   - Forbid without a starting deadline of its own: Argo there. A run that cannot begin before it is back could make it skip a live
+//     firing, for good.
 //
 // What is recovered must be allowed to be, by the same rules, within 12 s for a request that was on its way. No more is promised: a
 // firing without a deadline is not recovered, nor one whose run may have come and gone.

@@ -147,6 +147,9 @@ func (c *cronWorkflow) open(f firing, t time.Time) bool {
 	if c.older(f, t) || c.active(time.Time{}, t.Add(-lag), t) != nil {
 		return false
 	}
+	if f.spec.policy() == "Forbid" && f.spec.StartingDeadline == 0 && c.argoDown.overlap(t.Add(-lag), t) {
+		return false // nothing begins, and it could be in the way when Argo is back
+	}
 	next := nextFiring(schedules, t)
 	return next.IsZero() || !t.Add(c.need(schedules, t)).After(next)
 }
