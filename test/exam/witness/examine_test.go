@@ -323,6 +323,23 @@ func TestMistakesAreFound(t *testing.T) {
 				p.say(m, "Expired", "")
 			}
 		}, []string{"LeftUnscheduled 28", "LeftUnscheduled 29"}},
+		"one that is seldom due is found dead when it is, and then alive": {func(p *play) {
+			p.truth.FaultsEnd = at(20, 30)
+			p.spec().Schedules = []string{"*/4 * * * *"}
+			p.spec().StartingDeadline = 0
+			p.said.Verdicts = nil
+			for m := 1; m <= 30; m++ {
+				switch {
+				case m == 24:
+					p.loses(m)
+					p.say(m, "Expired", "")
+				case m%4 == 0:
+					p.say(m, "OnTime", "")
+				default:
+					p.loses(m)
+				}
+			}
+		}, nil},
 		"what Forbid skips then is not dead": {func(p *play) {
 			p.truth.FaultsEnd = at(20, 0)
 			p.spec().Policy = "Forbid"

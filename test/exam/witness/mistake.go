@@ -28,7 +28,7 @@ const (
 	LiveFiringLost Kind = "LiveFiringLost"
 	// RecoveryKilled: Argo stopped a recovered run, though no live firing replaced it.
 	RecoveryKilled Kind = "RecoveryKilled"
-	// LeftUnscheduled: due over a minute after the faults had ended, and Argo did not run it.
+	// LeftUnscheduled: due after the faults had ended, and Argo ran neither it nor what was due a minute and more before.
 	LeftUnscheduled Kind = "LeftUnscheduled"
 	// UnknownTooOften: more than the allowed share of the firings for which evidence existed.
 	UnknownTooOften Kind = "UnknownTooOften"

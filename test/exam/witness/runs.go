@@ -193,22 +193,30 @@ func (c *cronWorkflow) live(f firing) bool {
 		!c.nameTaken(f.at, f.at, c.To) && !c.Served.IsZero() && c.Served.Before(f.at) && f.at.Add(c.grace(f.spec)+lag).Before(c.end(c.To))
 }
 
-// unscheduled examines the firings after the faults: Argo was to run each.
+// unscheduled examines the firings after the faults: Argo was to run each. That a schedule is dead shows by the first that it does not
+// run; a minute later it is to be alive.
 func (e *exam) unscheduled(c *cronWorkflow) {
 	if e.FaultsEnd.IsZero() {
 		return
 	}
+	var since time.Time // of a row of firings that Argo did not run, the first
 	for _, f := range c.firings {
-		if !f.at.After(e.FaultsEnd.Add(time.Minute)) || !c.live(f) || f.at.Sub(f.spec.From) < time.Minute {
+		if !f.at.After(e.FaultsEnd) || !c.live(f) || f.at.Sub(f.spec.From) < time.Minute {
 			continue
 		}
 		if slices.ContainsFunc(c.runs[f.at.Unix()], func(w *Workflow) bool { return w.BackfilledBy == "" }) {
+			since = time.Time{}
 			continue
 		}
 		if f.spec.policy() == "Forbid" && c.notForbidden(f) == "" {
 			continue
 		}
-		e.mistake(LeftUnscheduled, c, f.at, "it was due %s after the faults had ended, and Argo did not run it; lastScheduledTime was %s",
-			f.at.Sub(e.FaultsEnd).Round(time.Second), stamp(c.statusAt(f.at).LastScheduledTime))
+		if since.IsZero() {
+			since = f.at
+		}
+		if f.at.Sub(since) >= time.Minute {
+			e.mistake(LeftUnscheduled, c, f.at, "it was due %s after the faults had ended, and Argo had run none since %s; lastScheduledTime was %s",
+				f.at.Sub(e.FaultsEnd).Round(time.Second), stamp(since), stamp(c.statusAt(f.at).LastScheduledTime))
+		}
 	}
 }
