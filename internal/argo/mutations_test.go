@@ -4,10 +4,8 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"rollcall.dev/rollcall/auditor"
+	"rollcall.dev/rollcall/test/alter"
 )
 
 // audited are the findings on all firings of a world, by scheduled time.
@@ -41,96 +40,9 @@ func audited(t testing.TB, text []byte) (map[time.Time]auditor.Finding, []string
 	return found, s.Notes, nil
 }
 
-// step is one of a path into JSON: a key, or the index of an item.
-type step any
-
-// paths are those to every value inside of one, itself left out, in a fixed order.
-func paths(value any, to []step) [][]step {
-	var all [][]step
-	visit := func(s step, inner any) {
-		path := append(slices.Clip(slices.Clone(to)), s)
-		all = append(append(all, path), paths(inner, path)...)
-	}
-	switch v := value.(type) {
-	case map[string]any:
-		for _, key := range slices.Sorted(maps.Keys(v)) {
-			visit(key, v[key])
-		}
-	case []any:
-		for i, inner := range v {
-			visit(i, inner)
-		}
-	}
-	return all
-}
-
-func at(value any, path []step) any {
-	for _, s := range path {
-		switch s := s.(type) {
-		case string:
-			value = value.(map[string]any)[s]
-		case int:
-			value = value.([]any)[s]
-		}
-	}
-	return value
-}
-
-// with is the value with another one at the path.
-func with(value any, path []step, other any) any {
-	if len(path) == 0 {
-		return other
-	}
-	switch s := path[0].(type) {
-	case string:
-		m := maps.Clone(value.(map[string]any))
-		m[s] = with(m[s], path[1:], other)
-		return m
-	default:
-		l := slices.Clone(value.([]any))
-		l[s.(int)] = with(l[s.(int)], path[1:], other)
-		return l
-	}
-}
-
-func pathText(path []step) string {
-	var b strings.Builder
-	for _, s := range path {
-		fmt.Fprintf(&b, ".%v", s)
-	}
-	return strings.TrimPrefix(b.String(), ".")
-}
-
-// kindOfJSON is the JSON type of a value; integers are one of their own.
-func kindOfJSON(value any) string {
-	switch v := value.(type) {
-	case nil:
-		return "null"
-	case bool:
-		return "boolean"
-	case string:
-		return "text"
-	case int64, int:
-		return "integer"
-	case float64:
-		if v == float64(int64(v)) {
-			return "integer"
-		}
-		return "number"
-	case json.Number:
-		if _, err := strconv.ParseInt(v.String(), 10, 64); err == nil {
-			return "integer"
-		}
-		return "number"
-	case []any:
-		return "list"
-	}
-	return "mapping"
-}
-
 // unreadable says whether a value cannot stand for the other. null is what Kubernetes takes for nothing at all, which can be read.
 func unreadable(value, instead any) bool {
-	is, was := kindOfJSON(value), kindOfJSON(instead)
+	is, was := alter.Kind(value), alter.Kind(instead)
 	if is == "null" {
 		return false
 	}
@@ -157,23 +69,23 @@ func inWorld(t testing.TB, all []map[string]any) ([]any, map[time.Time]auditor.F
 }
 
 // accusesNoMore fails where a firing is called certainly lost that the whole objects do not call so.
-func accusesNoMore(t testing.TB, items []any, whole map[time.Time]auditor.Finding, path []step, value any) {
+func accusesNoMore(t testing.TB, items []any, whole map[time.Time]auditor.Finding, path alter.Path, value any) {
 	t.Helper()
-	text := asJSON(t, map[string]any{"apiVersion": "v1", "kind": "List", "items": with(items, path, value)})
+	text := asJSON(t, map[string]any{"apiVersion": "v1", "kind": "List", "items": alter.With(items, path, value)})
 	found, notes, err := audited(t, text)
 	if err != nil {
 		if !strings.HasPrefix(err.Error(), "standard input, document 1, line 1, item ") {
-			t.Errorf("%s: %v does not say where", pathText(path), err)
+			t.Errorf("%s: %v does not say where", path, err)
 		}
 		return
 	}
-	if !unreadable(value, at(items, path)) {
+	if !unreadable(value, alter.At(items, path)) {
 		return
 	}
 	for when, f := range found {
 		if f.Verdict.Lost() && f.Certainty == auditor.Certain && whole[when].Certainty != auditor.Certain {
 			t.Errorf("with %v for %s the firing of %s is certainly %s (it was %s %s); notes %q:\n%s",
-				value, pathText(path), when.Format("15:04"), f.Verdict, whole[when].Verdict, whole[when].Reason, notes, strings.Join(f.Evidence, "\n"))
+				value, path, when.Format("15:04"), f.Verdict, whole[when].Verdict, whole[when].Reason, notes, strings.Join(f.Evidence, "\n"))
 		}
 	}
 }
@@ -188,7 +100,7 @@ func TestNothingIsCertainlyLostByAFieldThatCannotBeRead(t *testing.T) {
 					t.Fatalf("the world is not as it should be: %s is %+v", when, f)
 				}
 			}
-			for _, path := range paths(items, nil) {
+			for _, path := range alter.Paths(items) {
 				for _, value := range others {
 					accusesNoMore(t, items, whole, path, value)
 				}
@@ -212,7 +124,7 @@ func FuzzField(f *testing.F) {
 			return
 		}
 		items, whole := inWorld(t, all[names[world%len(names)]])
-		places := paths(items, nil)
+		places := alter.Paths(items)
 		accusesNoMore(t, items, whole, places[path%len(places)], value)
 	})
 }
@@ -230,16 +142,16 @@ func TestAnObjectOfAWatchIsTakenWholeOrNotAtAll(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, path := range paths(item, nil) {
+				for _, path := range alter.Paths(item) {
 					for _, value := range others {
-						got, err := told(with(item, path, value))
+						got, err := told(alter.With(item, path, value))
 						owned := path[len(path)-1] == "f:spec" // of which only matters that it is there
-						if err != nil || owned || !unreadable(value, at(item, path)) {
+						if err != nil || owned || !unreadable(value, alter.At(item, path)) {
 							continue
 						}
 						asItStands := cmpopts.IgnoreFields(auditor.Run{}, "ScheduledTime") // a text that people may set
 						if diff := gocmp.Diff(whole, got, asItStands); diff != "" {
-							t.Errorf("with %v for %s of %s (-whole +got):\n%s", value, pathText(path), all[i]["kind"], diff)
+							t.Errorf("with %v for %s of %s (-whole +got):\n%s", value, path, all[i]["kind"], diff)
 						}
 					}
 				}
