@@ -3,6 +3,7 @@ package argo
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -107,6 +108,26 @@ func TestWhatIsNoDumpIsAnErrorThatSaysWhere(t *testing.T) {
 			}
 			if !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error is %q, want it to say %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestADumpThatStandsForSomethingHugeIsRefused(t *testing.T) {
+	anchor := "apiVersion: v1\nkind: List\nx: &x " + strings.Repeat("x", 50_000) + "\n"
+	for name, c := range map[string]struct{ text, want string }{
+		"a long text, many times": {anchor + "items: [" + strings.Repeat("*x,", 5000) + "]\n", "standard input, document 1, line 1: its aliases (*name) stand for more than 16 MiB: write out what they stand for"},
+		"lists of lists of it": {
+			anchor + "a: &a [" + strings.Repeat("*x,", 30) + "]\nb: &b [" + strings.Repeat("*a,", 30) + "]\nitems: [*b]\n",
+			"standard input, document 1, line 1: its aliases (*name) stand for more than 16 MiB: write out what they stand for",
+		},
+		"itself":   {"a: &a [*a]\n", "standard input, document 1, line 1: not YAML: yaml: anchor 'a' value contains itself"},
+		"a little": {asYAML(t, cronObject("tick")) + "x: &x [a]\ny: *x\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := readText(c.text, Scope{})
+			if got := fmt.Sprint(err); got != c.want && (c.want != "" || err != nil) {
+				t.Errorf("error is %.300s, want %s", got, c.want)
 			}
 		})
 	}

@@ -24,7 +24,7 @@ func FuzzController(f *testing.F) {
 		f.Add(file, "10", "2h")
 	}
 	f.Add("max-catch-up: 7", "-1", "")
-	f.Add("max-catch-up: 7", strings.Repeat("1", 7000), strings.Repeat("\xb0", 7000)) // once, all of it was repeated
+	f.Add("max-catch-up: 7", strings.Repeat("1", 7000), strings.Repeat("\xb0", 7000))                          // once, all of it was repeated
 	f.Add("x: &a "+strings.Repeat("y", 50_000)+"\nnamespace: [[*a"+strings.Repeat(",*a", 5000)+"]]\n", "", "") // and each of these
 	f.Add("log-level: debug", "\x00", "-1ns")
 	flags := pflag.NewFlagSet("test", pflag.ContinueOnError)
