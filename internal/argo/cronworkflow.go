@@ -65,11 +65,11 @@ func toCronWorkflow(w *wireCronWorkflow, decoding error) cronWorkflow {
 	if decoding != nil {
 		return fail(decoding)
 	}
-	if c.CreatedAt.IsZero() {
-		return fail(fmt.Errorf("metadata.creationTimestamp is %q, not a time", m.CreationTimestamp))
-	}
 	if err := m.wrongTime(); err != nil {
 		return fail(err)
+	}
+	if c.CreatedAt.IsZero() {
+		return fail(fmt.Errorf("metadata.creationTimestamp is %q, not a time", m.CreationTimestamp))
 	}
 	spec, err := decodeSpec(w.Spec)
 	if err != nil {

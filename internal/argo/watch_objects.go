@@ -294,7 +294,7 @@ func (w *watching) runsListed(a *area, all []workflow, since time.Time) {
 	delete(w.blind, a.runsID)
 }
 
-func (r workflow) objectName() objectName { return objectName{r.namespace, r.run.Name} }
+func (w workflow) objectName() objectName { return objectName{w.namespace, w.run.Name} }
 
 // sawRun takes a run as it is now; live says that it became so only now.
 func (w *watching) sawRun(a *area, r workflow, live bool) {

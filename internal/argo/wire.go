@@ -11,7 +11,8 @@ import (
 )
 
 // The types of this file are the few fields of an object that matter here, in types that encoding/json fills as far as it
-// can: a field of the wrong type stays empty, the rest is read, and the error names the first such field.
+// can: a field of the wrong type stays empty, the rest is read, and the error names the first such field. Times are kept as they
+// stand, and say themselves when they are none.
 
 type wireMeta struct {
 	Name              string            `json:"name"`
