@@ -111,9 +111,13 @@ func (e *edits) after(recorded []Epoch, until, since time.Time, gap bool, zone *
 	}
 	joined := edits{}
 	for _, epoch := range recorded {
-		if !epoch.From.After(since) {
-			joined.epochs = append(joined.epochs, epoch)
+		if epoch.From.After(since) {
+			continue
 		}
+		if _, err := schedule.Parse(epoch.Spec.Schedules, epoch.Spec.Timezone, zone); err != nil {
+			epoch = Epoch{From: epoch.From, Unknown: true} // by a hand, or another database of zones
+		}
+		joined.epochs = append(joined.epochs, epoch)
 	}
 	if len(joined.epochs) == 0 {
 		return
