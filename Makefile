@@ -26,7 +26,12 @@ API := internal/record/v1alpha1
 CRDS ?= charts/rollcall/files/crds
 DEEPCOPIES ?= $(API)
 
-.PHONY: help build image chart demo cluster cluster-down test test-unit test-e2e test-node node-packages lint generate fmt bench fuzz binaries clean clean-cache
+# The exam: which line of Argo's releases, for how long, and what happens in it.
+ARGO ?= 3.7
+MINUTES ?= 30
+SEED ?= 0
+
+.PHONY: help build image chart demo cluster cluster-down exam test test-unit test-e2e test-node node-packages lint generate fmt bench fuzz binaries clean clean-cache
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,11 +56,14 @@ cluster: ## A cluster with a node, Argo's controller and Rollcall's image, left 
 cluster-down: ## End that cluster.
 	@go run ./test/node/up stop
 
+exam: build ## Break everything for MINUTES (30) and compare what Rollcall says with what happened. ARGO=3.6|3.7|4.0, SEED=n replays.
+	@go run ./test/exam/real/run -argo '$(ARGO)' -minutes '$(MINUTES)' -seed '$(SEED)' -rollcall bin/rollcall
+
 test: binaries ## Run every test, those on a real API server and a real Argo controller included.
 	go test -timeout $(TEST_TIMEOUT) -parallel $(PARALLEL) -run '$(RUN)' ./...
 
 test-unit: ## Run the tests that need no cluster: seconds, not minutes.
-	go test ./schedule/... ./auditor/... ./backfill/... ./internal/... ./cmd/... ./image
+	go test ./schedule/... ./auditor/... ./backfill/... ./internal/... ./cmd/... ./image ./test/exam/witness
 
 test-e2e: binaries ## Run only the scenarios on the real cluster.
 	go test -timeout $(TEST_TIMEOUT) -parallel $(PARALLEL) -run '$(RUN)' -v ./test/...

@@ -118,6 +118,8 @@ func (f *firing) absence() (Certainty, []string) {
 		said = append(said, fmt.Sprintf("A run of it could have been deleted since: %s.", f.horizon.why))
 	}
 	switch {
+	case !retained && f.attempted():
+		return "", append(said, "An attempt to recover it is on record, and what came of that is not.")
 	case newer && retained && !f.ranUnseen() && f.epoch.traceless:
 		return Likely, append(said, "With these CRDs a field can have been removed from the spec without leaving a trace.")
 	case newer && retained && !f.ranUnseen():
@@ -133,6 +135,14 @@ func (f *firing) absence() (Certainty, []string) {
 		}
 	}
 	return "", said
+}
+
+// attempted says whether Rollcall began to recover it, without its being on record how that ended: the run may have been made, by
+// a process that died then.
+func (f *firing) attempted() bool {
+	return f.in.Record != nil && slices.ContainsFunc(f.in.Record.Recoveries, func(r Recovery) bool {
+		return r.ScheduledTime.Equal(f.at) && r.Attempts > 0 && r.Ended == ""
+	})
 }
 
 // ranUnseen says whether Argo counted runs around the firing that nobody can name.

@@ -170,6 +170,9 @@ func (f *firing) gaveUp() ruling {
 		return ruling{GaveUp, r.Ended, time.Time{}, said}
 	}
 	if r.Attempts > 0 && f.tooLate() {
+		if certainty, _ := f.absence(); certainty == "" {
+			return pass("Recovery was tried %d times, and the run of an attempt may have come and gone.", r.Attempts)
+		}
 		return ruling{GaveUp, DeadlinePassed, time.Time{}, said}
 	}
 	return pass("No recovery of it has ended.")
@@ -353,10 +356,14 @@ func (f *firing) conditional() ruling {
 	return pass("It was true: %s", expression)
 }
 
-// Row 13.
+// Row 13. That it was passed over can be said only of a firing that did not run: where a run may have come and gone, the next row
+// says so.
 func (f *firing) superseded() ruling {
 	if !f.newestRun.After(f.at) {
 		return pass("No newer firing has run.")
+	}
+	if certainty, _ := f.absence(); certainty == "" {
+		return pass("The firing of %s ran, but so may have this one.", stamp(f.newestRun))
 	}
 	sentence := fmt.Sprintf("The newer firing of %s ran, and ", stamp(f.newestRun))
 	switch {

@@ -66,7 +66,7 @@ func pass(sentence string, args ...any) ruling {
 //	10  suspended or stopped                                               Skipped        Suspended / Stopped
 //	11  Forbid, and another run was active / may have been                 Skipped / Unknown  Forbidden / ForbidUnclear
 //	12  when was false / cannot be judged for that time                    Skipped / Unknown  When / WhenUnknown
-//	13  a newer firing ran and makes this one pointless                    Skipped        Superseded
+//	13  absent, and a newer firing ran that makes this one pointless       Skipped        Superseded
 //	14  a run could have been deleted since                                Unknown        EvidenceGone
 //	15  absent, the starting deadline ahead                                Missed
 //	16  absent, none or passed                                             Expired

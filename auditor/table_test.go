@@ -284,6 +284,15 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			w.now = clock("04:50:00")
 			w.watched("04:00:00", "04:50:00").Recoveries = []auditor.Recovery{{ScheduledTime: w.at, Attempts: 7, LastError: "quota"}}
 		}, outcome{auditor.GaveUp, auditor.DeadlinePassed, auditor.Certain, auditor.ControllerDown}},
+		"recovery was tried by a process that died, and its run may be gone": {func(w *world) {
+			w.cron().Retention.Successful = 0
+			w.now = clock("04:50:00")
+			w.watched("04:00:00", "04:43:00").Recoveries = []auditor.Recovery{{ScheduledTime: w.at, Attempts: 1}}
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.EvidenceGone}},
+		"recovery was tried by a process that died, and its run would still be there": {func(w *world) {
+			w.now = clock("04:50:00")
+			w.watched("04:00:00", "04:43:00").Recoveries = []auditor.Recovery{{ScheduledTime: w.at, Attempts: 1}}
+		}, outcome{auditor.GaveUp, auditor.DeadlinePassed, auditor.Certain, auditor.ControllerDown}},
 		"recovery goes on": {func(w *world) {
 			w.now = clock("04:49:59")
 			w.watched("04:00:00", "04:49:59").Recoveries = []auditor.Recovery{{ScheduledTime: w.at, Attempts: 7, LastError: "quota"}}
@@ -445,6 +454,10 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			w.spec().Policy = auditor.Replace
 			w.add(argoRun("04:41:00"))
 		}, outcome{Verdict: auditor.Skipped, Reason: auditor.Superseded}},
+		"Replace and a newer firing ran, but so may have this one": {func(w *world) {
+			w.spec().Policy = auditor.Replace
+			w.at, w.in.Runs = clock("04:36:00"), w.in.Runs[:3]
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.EvidenceGone}},
 		"Replace and none did": {func(w *world) { w.spec().Policy = auditor.Replace }, missed},
 		"catch-up latest and a newer firing ran": {func(w *world) {
 			w.cron().Settings.CatchUp = auditor.CatchUpLatest

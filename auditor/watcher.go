@@ -117,6 +117,9 @@ func (w *Watcher) blindSince(namespace string) time.Time {
 	return here
 }
 
+// IsBlind says whether news of a namespace may be late.
+func (w *Watcher) IsBlind(namespace string) bool { return !w.blindSince(namespace).IsZero() }
+
 // Gap says that things may have come and gone unseen from a time on until now, and that what there is now, and what is gone, has
 // been shown, or is about to be before the next Judge. What was judged in the gap, without knowing of it, is judged again.
 func (w *Watcher) Gap(from, now time.Time) {
@@ -262,6 +265,17 @@ func (w *Watcher) NoteRecovery(key Key, r Recovery, now time.Time) {
 	w.at(now)
 	if h := w.all[key]; h != nil && h.live {
 		h.noteRecovery(r)
+		w.queue.put(h)
+	}
+}
+
+// NoteRan says that a firing has a run, which the watch may be late to show, or too late. Only what makes it a run of that firing and
+// of that kind is looked at: CreatedAt, and BackfilledBy.
+func (w *Watcher) NoteRan(key Key, scheduled time.Time, run Run, now time.Time) {
+	w.at(now)
+	if h := w.all[key]; h != nil && h.live {
+		h.noteRan(h.recordOf(scheduled, run))
+		h.changed, h.dirty = true, true
 		w.queue.put(h)
 	}
 }

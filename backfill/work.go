@@ -260,8 +260,11 @@ func (w *work) exists(it *item, run auditor.Run, more ...string) turn {
 	return w.finish(it, outcome, "", more...)
 }
 
-// madeBy is who made a run: "argo", or the value of its label.
-func madeBy(run auditor.Run) string { return cmp.Or(run.BackfilledBy, "argo") }
+// ByArgo is Result.MadeBy of a run that Rollcall did not make.
+const ByArgo = "argo"
+
+// madeBy is who made a run: Argo, or the value of its label.
+func madeBy(run auditor.Run) string { return cmp.Or(run.BackfilledBy, ByArgo) }
 
 // limit is when to stop trying: the starting deadline or, where none counts, RetryFor after the first of a series of errors.
 func (w *work) limit(it *item) (end time.Time, reason auditor.Reason) {

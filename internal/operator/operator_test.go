@@ -350,6 +350,47 @@ func TestWhileNewsMayBeLateNothingIsDone(t *testing.T) {
 	})
 }
 
+func TestWhatIsMissedMayHaveRunWhereNewsIsLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.put(everyMinute("tick", spec(func(s *auditor.Spec) { s.Schedules = []string{"1 * * * *"} })))
+		p := w.starts(t)
+		w.fails("create", forbidden("workflows", "tick", "exceeded quota")) // to be tried again in a minute
+		p.leads <- true
+		until("00:01:30")
+		w.blind("")
+		w.fails("create", nil)
+		w.did()
+		until("00:04:00")
+		expect(t, "requests", w.did("look", "create"))
+		w.blind()
+		until("00:05:10")
+		expect(t, "runs made", w.did("create"), "create "+tickOf(1))
+	})
+}
+
+func TestARunIsMadeOnceThoughTheWatchNeverTellsOfIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.put(everyMinute("tick", spec(func(s *auditor.Spec) { s.Schedules = []string{"1,2 * * * *"} })))
+		p := w.starts(t)
+		w.fails("create", forbidden("workflows", "tick", "exceeded quota"))
+		p.leads <- true
+		until("00:02:30")
+		w.did()
+		w.mu.Lock()
+		w.silent = true
+		w.mu.Unlock()
+		w.fails("create", nil)
+		until("00:03:40")
+		w.finish()
+		w.delete(tickOf(1))
+		w.delete(tickOf(2))
+		until("00:08:00")
+		expect(t, "runs made", w.did("create"), "create "+tickOf(2), "create "+tickOf(1))
+	})
+}
+
 func TestALastLookThatFailsIsRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

@@ -132,6 +132,10 @@ func (r *roll) recover(now time.Time) {
 		}
 		delete(r.due, c.key)
 		c.due, c.hold, c.stirred = time.Time{}, false, false
+		if r.watcher.IsBlind(c.key.Namespace) {
+			r.schedule(c, now.Add(poll)) // what is missed by what was seen last may have run since
+			continue
+		}
 		r.begin(c, now)
 	}
 }
@@ -386,7 +390,8 @@ func tried(plan backfill.Plan) func(backfill.Result) bool {
 	return func(r backfill.Result) bool { return r.Attempts > before[r.Finding.ScheduledTime] }
 }
 
-// noteResult notes what became of the recovery of one firing where its run will not tell.
+// noteResult notes what became of the recovery of one firing. That it has a run the watch tells too, but if that broke off, or is
+// late, the run may have come and gone by then, and would be made a second time.
 func (r *roll) noteResult(c *cron, result backfill.Result, now time.Time) {
 	noted := auditor.Recovery{ScheduledTime: result.Finding.ScheduledTime, Attempts: result.Attempts, LastError: firstOf(result.Why)}
 	if result.LastError != nil {
@@ -399,6 +404,14 @@ func (r *roll) noteResult(c *cron, result backfill.Result, now time.Time) {
 		}
 	case backfill.GaveUp, backfill.Uncertain:
 		noted.Ended = ended(result)
+	case backfill.Created, backfill.AlreadyThere:
+		if run := (auditor.Run{CreatedAt: result.CreatedAt, BackfilledBy: result.MadeBy}); !run.CreatedAt.IsZero() {
+			if run.BackfilledBy == backfill.ByArgo {
+				run.BackfilledBy = ""
+			}
+			r.watcher.NoteRan(c.key, result.Finding.ScheduledTime, run, now)
+		}
+		return
 	default:
 		return
 	}

@@ -30,8 +30,9 @@ type world struct {
 	mu    sync.Mutex
 	crons map[auditor.Key]auditor.CronWorkflow
 	runs  map[string]map[string]auditor.Run // by namespace and name
-	// watches are those who watch.
+	// watches are those who watch; silent says that they are told nothing.
 	watches map[*watch]bool
+	silent  bool
 	version int
 	// done are the requests that were made, "create default/tick-60" and such.
 	done []string
@@ -81,6 +82,9 @@ func spec(change func(*auditor.Spec)) func(*auditor.CronWorkflow) {
 
 // happens tells everybody who watches. Call it with mu.
 func (w *world) happens(what func(argo.Handler)) {
+	if w.silent {
+		return
+	}
 	for watch := range w.watches {
 		watch.news = append(watch.news, what)
 		select {

@@ -22,8 +22,11 @@ import (
 	"rollcall.dev/rollcall/test/cluster/process"
 )
 
+// EtcdURL is where etcd serves clients, and its JSON gateway, "http://127.0.0.1:<port>".
+func (c *Cluster) EtcdURL() string { return "http://" + loopback.Addr(c.ports.etcd) }
+
 func (c *Cluster) startEtcd(ctx context.Context) error {
-	client := "http://" + loopback.Addr(c.ports.etcd)
+	client := c.EtcdURL()
 	peer := "http://" + loopback.Addr(c.ports.etcdPeer)
 	var err error
 	c.Etcd, err = c.Process(process.Spec{
@@ -76,7 +79,7 @@ func (c *Cluster) startAPIServer(ctx context.Context, users []User) error {
 		Name: "kube-apiserver",
 		Path: c.paths.Exe(binaries.KubeAPIServer),
 		Args: slices.Concat([]string{
-			"--etcd-servers=http://" + loopback.Addr(c.ports.etcd),
+			"--etcd-servers=" + c.EtcdURL(),
 			fmt.Sprintf("--secure-port=%d", c.ports.apiServer),
 			"--tls-cert-file=" + c.path("apiserver.crt"),
 			"--tls-private-key-file=" + c.path("apiserver.key"),
