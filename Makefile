@@ -30,8 +30,10 @@ DEEPCOPIES ?= $(API)
 ARGO ?= 3.7
 MINUTES ?= 30
 SEED ?= 0
+# How many firings the worlds of the simulated exam have together.
+FIRINGS ?= 1000000
 
-.PHONY: help build image chart demo cluster cluster-down exam test test-unit test-e2e test-node node-packages lint generate fmt bench fuzz binaries clean clean-cache
+.PHONY: help build image chart demo cluster cluster-down exam exam-sim exam-model test test-unit test-e2e test-node node-packages lint generate fmt bench fuzz binaries clean clean-cache
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +60,12 @@ cluster-down: ## End that cluster.
 
 exam: build ## Break everything for MINUTES (30) and compare what Rollcall says with what happened. ARGO=3.6|3.7|4.0, SEED=n replays.
 	@go run ./test/exam/real/run -argo '$(ARGO)' -minutes '$(MINUTES)' -seed '$(SEED)' -rollcall bin/rollcall
+
+exam-sim: ## Make up worlds until they have FIRINGS (1000000) firings, in simulated time, and look for mistakes. SEED=n repeats them.
+	go test ./test/exam/sim -timeout 4h -run TestNoFiringIsLost -v -seed '$(SEED)' -firings '$(FIRINGS)'
+
+exam-model: binaries ## Play the scenarios that the model of Argo has in common with a real controller, on both (6 minutes).
+	go test ./test/exam/model -timeout 15m -v
 
 test: binaries ## Run every test, those on a real API server and a real Argo controller included.
 	go test -timeout $(TEST_TIMEOUT) -parallel $(PARALLEL) -run '$(RUN)' ./...
@@ -93,10 +101,12 @@ fmt: ## Format the Go code.
 bench: ## Run the benchmarks.
 	go test -run '^$$' -bench . -benchmem ./schedule/... ./auditor/... ./backfill/... ./internal/...
 
-fuzz: ## Fuzz each fuzz test for FUZZTIME (default 30s).
-	@for p in $$(go list ./schedule/... ./auditor/... ./internal/... ); do \
-	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
-	    echo "$$p $$f"; go test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} $$p; done; done
+# Inputs that are interesting are made smaller for no more than a second: by default that takes most of the time.
+fuzz: ## Fuzz each fuzz test for FUZZTIME (default 30s), FUZZPARALLEL at once (default: one for each core); RUN is a pattern of their names.
+	@for p in $$(go list ./schedule/... ./auditor/... ./backfill/... ./internal/... ./cmd/...); do \
+	  for f in $$(go test -list '^Fuzz.*$(RUN)' $$p | grep '^Fuzz' || true); do \
+	    echo "$$p $$f"; \
+	    go test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} -fuzzminimizetime 1s $${FUZZPARALLEL:+-parallel $$FUZZPARALLEL} $$p || exit 1; done; done
 
 binaries: ## Build etcd, kube-apiserver, kubectl, Argo's controllers and Helm into the cache (minutes, once per version).
 	@go run ./test/binaries/build >/dev/null

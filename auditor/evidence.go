@@ -100,7 +100,7 @@ type Retention struct {
 	Successful, Failed int
 	// TTL is the shortest time to live after completion that applies; negative when none does.
 	TTL time.Duration
-	// Unreadable says what may set a time to live but could not be read, such as "WorkflowTemplate default/etl".
+	// Unreadable says what could not be read and may set a time to live, such as "WorkflowTemplate default/etl", or be a run of it.
 	Unreadable string
 	// Policy says that the controller has a retentionPolicy, which deletes by count over all CronWorkflows.
 	Policy bool

@@ -9,8 +9,7 @@ import (
 // the stretches that were watched, and the record. It is put together as Watcher.Resume does; since nobody watched from the end of
 // the state until now, what that stretch rests on is what was read.
 //
-// A state of another UID is left out, and so is one under which the CronWorkflow could not be judged any more. The caller sees to it
-// that the state was not taken after now (State.TakenAt).
+// A state of another UID is left out. The caller sees to it that the state was not taken after now (State.TakenAt).
 //
 // A State holds the newest of what was seen, and an Audit may ask for what is older. Coverage therefore begins where the state still
 // has everything: before that, a run that is not on record may have been forgotten.
@@ -28,7 +27,7 @@ func WithState(in Input, s State, now time.Time, opts Options) Input {
 	w.Begin(now)
 	w.Resume(key, s)
 	merged, ok := w.Input(key)
-	if !ok || !judgeable(merged.CronWorkflow, opts) {
+	if !ok {
 		return in
 	}
 	in.CronWorkflow.Epochs = merged.CronWorkflow.Epochs

@@ -174,8 +174,15 @@ func TestWhatARecordAddsToAnAudit(t *testing.T) {
 		"a record of another CronWorkflow of the name counts for nothing": {
 			func(s *auditor.State) { s.UID = "cron-0" }, auditor.Finding{Verdict: auditor.Unknown, Reason: auditor.EvidenceGone},
 		},
-		"nor does one under which nothing could be judged": {
-			func(s *auditor.State) { s.Epochs[0].Spec.Schedules = []string{"every now and then"} }, auditor.Finding{Verdict: auditor.Unknown, Reason: auditor.EvidenceGone},
+		"of one whose spec cannot be read the rest counts": {
+			func(s *auditor.State) { s.Epochs[0].Spec.Schedules = []string{"every now and then"} }, auditor.Finding{Verdict: auditor.OnTime},
+		},
+		"and what it has no run for is not known": {
+			func(s *auditor.State) {
+				s.Record.Runs = slices.Delete(s.Record.Runs, 1, 2)
+				s.Epochs[0].Spec.Schedules = []string{"every now and then"}
+			},
+			auditor.Finding{Verdict: auditor.Unknown, Reason: auditor.SpecUnknown},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

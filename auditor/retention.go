@@ -57,7 +57,7 @@ func (r *roll) retentionHorizon() horizon {
 		note(r.now.Add(-ttl), fmt.Sprintf("a ttlStrategy deletes runs %s after they end", ttl))
 	}
 	if what := cw.Retention.Unreadable; what != "" {
-		note(r.now, fmt.Sprintf("%s may set a ttlStrategy but could not be read", what))
+		note(r.now, fmt.Sprintf("%s could not be read: it may have a ttlStrategy, or tell of a run", what))
 	}
 	if cw.Retention.Policy {
 		note(r.now, "the controller's retentionPolicy may delete any finished run")

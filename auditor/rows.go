@@ -1,6 +1,7 @@
 package auditor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -32,16 +33,17 @@ func (f *firing) ran() ruling {
 	return ruling{recorded.Verdict, "", recorded.CreatedAt, said}
 }
 
-// recorded is the run of the firing as the record has it.
-func (f *firing) recorded() (RecordedRun, bool) {
-	if f.in.Record != nil {
-		for _, run := range f.in.Record.Runs {
-			if run.ScheduledTime.Equal(f.at) {
-				return run, true
-			}
+// recorded is the run of the firing as the record has it. There is one of each firing, unless somebody has edited the record.
+func (f *firing) recorded() (run RecordedRun, ok bool) {
+	if f.in.Record == nil {
+		return RecordedRun{}, false
+	}
+	for _, r := range f.in.Record.Runs {
+		if r.ScheduledTime.Equal(f.at) && (!ok || cmp.Or(r.CreatedAt.Compare(run.CreatedAt), cmp.Compare(r.Verdict, run.Verdict)) < 0) {
+			run, ok = r, true
 		}
 	}
-	return RecordedRun{}, false
+	return run, ok
 }
 
 func (f *firing) ranAsWorkflow() ruling {
@@ -154,25 +156,31 @@ func (f *firing) gaveUp() ruling {
 	if f.in.Record == nil {
 		return pass("No record of a recovery.")
 	}
-	for _, r := range f.in.Record.Recoveries {
-		if !r.ScheduledTime.Equal(f.at) {
-			continue
-		}
-		said := []string{fmt.Sprintf("Recovery was tried %d times.", r.Attempts)}
-		if r.LastError != "" {
-			said = append(said, "The last error: "+r.LastError)
-		}
-		if r.Ended != "" {
-			return ruling{GaveUp, r.Ended, time.Time{}, said}
-		}
-		if r.Attempts > 0 && f.tooLate() {
-			if certainty, _ := f.absence(); certainty == "" {
-				return pass("Recovery was tried %d times, and the run of an attempt may have come and gone.", r.Attempts)
-			}
-			return ruling{GaveUp, DeadlinePassed, time.Time{}, said}
+	var r Recovery
+	for _, of := range f.in.Record.Recoveries {
+		if of.ScheduledTime.Equal(f.at) && compareProgress(of, r) > 0 {
+			r = of
 		}
 	}
+	said := []string{fmt.Sprintf("Recovery was tried %d times.", r.Attempts)}
+	if r.LastError != "" {
+		said = append(said, "The last error: "+r.LastError)
+	}
+	if r.Ended != "" {
+		return ruling{GaveUp, r.Ended, time.Time{}, said}
+	}
+	if r.Attempts > 0 && f.tooLate() {
+		if certainty, _ := f.absence(); certainty == "" {
+			return pass("Recovery was tried %d times, and the run of an attempt may have come and gone.", r.Attempts)
+		}
+		return ruling{GaveUp, DeadlinePassed, time.Time{}, said}
+	}
 	return pass("No recovery of it has ended.")
+}
+
+// compareProgress orders by how far recoveries have come. A record holds one of each firing, unless somebody has edited it.
+func compareProgress(a, b Recovery) int {
+	return cmp.Or(cmp.Compare(a.Ended, b.Ended), cmp.Compare(a.Attempts, b.Attempts), cmp.Compare(a.LastError, b.LastError))
 }
 
 // tooLate says whether the firing has no starting deadline or that has passed. Argo starts an outstanding firing while now is
@@ -320,7 +328,7 @@ func (f *firing) activeAsSeen() (seen ActiveSeen, ok bool) {
 		return ActiveSeen{}, false
 	}
 	for _, a := range f.in.Record.Active {
-		if !a.At.After(f.at) && (!ok || a.At.After(seen.At)) {
+		if !a.At.After(f.at) && (!ok || cmp.Or(a.At.Compare(seen.At), cmp.Compare(a.Runs, seen.Runs)) > 0) {
 			seen, ok = a, true
 		}
 	}

@@ -336,6 +336,14 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			}
 		}, outcome{Verdict: auditor.Unknown, Reason: auditor.SpecUnknown}},
 
+		// Rows 10 to 12, where Argo may have started it late and a history limit have the run deleted since.
+		"suspended, and may have run late since": {func(w *world) { w.spec().Suspend = true; w.at, w.in.Runs = clock("04:36:00"), w.in.Runs[:3] },
+			outcome{Verdict: auditor.Unknown, Reason: auditor.EvidenceGone}},
+		"suspended, and cannot have run late without a deadline": {func(w *world) {
+			w.spec().Suspend, w.spec().StartingDeadline = true, 0
+			w.at, w.in.Runs = clock("04:36:00"), w.in.Runs[:3]
+		}, outcome{Verdict: auditor.Skipped, Reason: auditor.Suspended}},
+
 		// Row 10.
 		"suspended": {func(w *world) { w.spec().Suspend = true }, outcome{Verdict: auditor.Skipped, Reason: auditor.Suspended}},
 		"suspended later": {func(w *world) {

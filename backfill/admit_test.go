@@ -132,6 +132,8 @@ func TestAdmitKeepsQuietAroundALiveFiring(t *testing.T) {
 		"grace is at least 10 s":                                 {look: live(minutely()), policy: byHand(func(p *backfill.Policy) { p.Grace = time.Second }), now: "04:45:09", want: waitUntil("04:45:10")},
 		"so 10 s after the firing it goes":                       {look: live(minutely()), policy: byHand(func(p *backfill.Policy) { p.Grace = time.Second }), now: "04:45:10", want: goAhead()},
 		"the annotation's grace goes before the flag's":          {look: live(minutely(func(cw *auditor.CronWorkflow) { cw.Settings.Grace = 20 * time.Second })), policy: byHand(), now: "04:45:20", want: goAhead()},
+		"a grace as long as the interval ends half way":          {look: live(minutely(func(cw *auditor.CronWorkflow) { cw.Settings.Grace = 2 * time.Minute })), policy: byHand(), now: "04:45:30", want: goAhead()},
+		"and not before":                                         {look: live(minutely(func(cw *auditor.CronWorkflow) { cw.Settings.Grace = 2 * time.Minute })), policy: byHand(), now: "04:45:29", want: waitUntil("04:45:30")},
 		"within its own grace a firing is Argo's to run":         {look: live(minutely()), policy: byHand(), at: "04:45:00", now: "04:45:29", want: waitUntil("04:45:30")},
 		"a time that Rollcall wrote in advance is no sign of it": {look: live(minutely(lastScheduled("04:45:00"), func(cw *auditor.CronWorkflow) { cw.Status.Intended = at("04:45:00") })), policy: byHand(), now: "04:45:10", want: waitUntil("04:45:12")},
 		"each of several expressions counts": {
@@ -151,6 +153,16 @@ func TestAdmitKeepsRoomForLiveRuns(t *testing.T) {
 	twoRecovered := func(p *backfill.Policy) { p.MaxParallel = 2 }
 
 	checkAdmissions(t, map[string]admission{
+		"Replace: while Argo tries over and over": {
+			look: live(cron(auditor.Replace, func(cw *auditor.CronWorkflow) {
+				cw.Status.SubmissionError, cw.Status.WrittenAt = "exceeded quota", at("04:43:55")
+			})), policy: byHand(), at: T, now: "04:44:00", want: waitUntil("04:44:05"),
+		},
+		"Replace: when it has given up": {
+			look: live(cron(auditor.Replace, func(cw *auditor.CronWorkflow) {
+				cw.Status.SubmissionError, cw.Status.WrittenAt = "exceeded quota", at("04:43:50")
+			})), policy: byHand(), at: T, now: "04:44:00", want: goAhead(),
+		},
 		"Allow: fewer recovered runs than are allowed at once": {
 			look: live(cron(auditor.Allow), run("04:10:00", recovered)), policy: byHand(twoRecovered), at: T, now: "04:44:00", want: goAhead(),
 		},

@@ -30,6 +30,13 @@ func TestTouchWritesOnceWhereItDoesNoHarm(t *testing.T) {
 		"until that is accounted for": {
 			now: "04:45:20", hold: backfill.Admission{Decision: backfill.Wait, Until: at("04:45:22")},
 		},
+		"while its when expression is false": {
+			cw: func(cw *auditor.CronWorkflow) {
+				cw.Epochs[0].Spec.When = "never"
+				cw.When = condition(func(time.Time) bool { return false })
+			},
+			hold: backfill.Admission{Decision: backfill.Wait, Until: at("04:45:35")},
+		},
 		"suspended": {
 			cw:   spec(func(s *auditor.Spec) { s.Suspend = true }),
 			hold: backfill.Admission{Decision: backfill.Refuse, Reason: auditor.Suspended},

@@ -108,6 +108,10 @@ func robfigs(t *rapid.T, expression string, loc *time.Location, after, until tim
 		return nil
 	}
 	original.Location = loc
+	return iterate(original, after, until, limit)
+}
+
+func iterate(original *cron.SpecSchedule, after, until time.Time, limit int) []time.Time {
 	var out []time.Time
 	for at := after; len(out) <= limit; {
 		next := original.Next(at)

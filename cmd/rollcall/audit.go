@@ -183,9 +183,9 @@ func (a *audit) report(e *evidence, rolls []roll, window auditor.Window) *report
 func (a *audit) write(r *report.AuditReport) error {
 	switch a.format {
 	case formatTable:
-		return report.AuditTable(a.Out, r, a.style(), a.recoverAll())
+		return report.AuditTable(a.toPeople(), r, a.style(), a.recoverAll())
 	case formatWide:
-		return report.AuditWide(a.Out, r, a.style())
+		return report.AuditWide(a.toPeople(), r, a.style())
 	case formatName:
 		return report.AuditNames(a.Out, r)
 	}

@@ -68,7 +68,7 @@ func (x *explain) run(cmd *cobra.Command, name string) error {
 	if !x.forPeople() {
 		return x.document(document)
 	}
-	return report.ExplanationText(x.Out, document, x.style())
+	return report.ExplanationText(x.toPeople(), document, x.style())
 }
 
 func (x *explain) times() (time.Time, error) {

@@ -64,6 +64,9 @@ func (o *output) document(d report.Document) error {
 	return printer.PrintObj(d, o.Out)
 }
 
+// toPeople is where what is to be looked at is written.
+func (o *output) toPeople() io.Writer { return harmless{o.Out, o.style()} }
+
 func (o *output) style() report.Style {
 	style := report.Style{Width: width(o.Out, o.getenv), UTF8: takesUTF8(o.getenv)}
 	switch o.colour {

@@ -75,7 +75,7 @@ func (r *recovery) show(reports []*report.BackfillReport) error {
 		out = r.ErrOut
 	}
 	for _, b := range reports {
-		if err := report.BackfillTable(out, b, r.style); err != nil {
+		if err := report.BackfillTable(harmless{out, r.style}, b, r.style); err != nil {
 			return err
 		}
 	}

@@ -110,7 +110,7 @@ func (f *firings) run(args []string) error {
 	if !f.forPeople() {
 		return f.document(list)
 	}
-	return report.FiringTable(f.Out, list, f.style(), zone)
+	return report.FiringTable(f.toPeople(), list, f.style(), zone)
 }
 
 func orMax(limit int) int {

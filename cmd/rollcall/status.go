@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"rollcall.dev/rollcall/internal/report"
 )
 
 // status is an exit status.
@@ -51,7 +53,7 @@ func conclude(env environment, err error) status {
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		if line = strings.TrimSpace(line); line != "" {
-			fmt.Fprintf(env.ErrOut, "error: %s\n", line)
+			env.warn("error: %s", line)
 		}
 	}
 	return statusFailed
@@ -59,5 +61,5 @@ func conclude(env environment, err error) status {
 
 // warn writes a line for people beside the report.
 func (env environment) warn(format string, args ...any) {
-	fmt.Fprintf(env.ErrOut, format+"\n", args...)
+	fmt.Fprintf(harmless{env.ErrOut, report.Style{UTF8: takesUTF8(env.getenv)}}, format+"\n", args...)
 }

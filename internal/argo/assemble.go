@@ -85,12 +85,16 @@ func (f found) assemble(instanceID string) ([]Observed, []string) {
 		notes      []string
 		controller = auditor.Controller{Lease: f.lease, Writes: f.writes(instanceID)}
 		runs       = index(f.workflows)
+		doubtful   = f.doubtful()
 		observed   = make([]Observed, 0, len(f.chosen))
 	)
 	for _, c := range f.chosen {
 		notes = append(notes, c.notes...)
 		c.Retention = complete(c.Retention, f.lifetimeOf(c.template), f.config)
 		own := runs.of(c)
+		if i := slices.IndexFunc(doubtful, func(d doubt) bool { return d.about(c) }); i >= 0 && c.Retention.Unreadable == "" {
+			c.Retention.Unreadable = doubtful[i].spoken()
+		}
 		c.Served = c.served(own)
 		observed = append(observed, Observed{
 			Input: auditor.Input{CronWorkflow: c.CronWorkflow, Runs: own, Controller: controller},
@@ -108,6 +112,35 @@ func (f found) lifetimeOf(template *templateName) *lifetime {
 		return &l
 	}
 	return &lifetime{ttl: noTTL, unreadable: template.String()}
+}
+
+// doubt is a Workflow of which not all can be read: it may have been the run of a firing for which there is no other, or active
+// when another was due.
+type doubt struct {
+	workflow
+	// stranger says that by what can be read it is of no CronWorkflow that is known.
+	stranger bool
+}
+
+func (f found) doubtful() []doubt {
+	var all []doubt
+	for _, w := range f.workflows {
+		if w.unreadable != nil {
+			all = append(all, doubt{w, w.namespace == "" || !slices.ContainsFunc(f.known, w.isOf)})
+		}
+	}
+	return all
+}
+
+// about says whether it may be a run of the CronWorkflow.
+func (d doubt) about(c cronWorkflow) bool {
+	return d.isOf(c) || d.stranger && (d.namespace == "" || d.namespace == c.Namespace)
+}
+
+// isOf says whether the Workflow has one of the three signs of the CronWorkflow's runs.
+func (w workflow) isOf(c cronWorkflow) bool {
+	named, _ := cronOf(w.run.Name)
+	return w.namespace == c.Namespace && (w.run.CronLabel == c.Name || w.run.Owner != "" && w.run.Owner == c.UID || named == c.Name)
 }
 
 // writes are the times, once each and ascending, at which the installation's controller is known to have written: its

@@ -1,6 +1,7 @@
 package argo
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"rollcall.dev/rollcall/auditor"
@@ -14,17 +15,18 @@ func toLease(raw json.RawMessage) (objectName, auditor.Lease, error) {
 			Namespace string `json:"namespace"`
 		} `json:"metadata"`
 		Spec struct {
-			HolderIdentity       string `json:"holderIdentity"`
-			AcquireTime          string `json:"acquireTime"`
-			RenewTime            string `json:"renewTime"`
-			LeaseDurationSeconds int64  `json:"leaseDurationSeconds"`
+			HolderIdentity       string   `json:"holderIdentity"`
+			AcquireTime          wireTime `json:"acquireTime"`
+			RenewTime            wireTime `json:"renewTime"`
+			LeaseDurationSeconds int64    `json:"leaseDurationSeconds"`
 		} `json:"spec"`
 	}
 	err := json.Unmarshal(raw, &w)
+	err = cmp.Or(err, w.Spec.AcquireTime.wrong("spec.acquireTime"), w.Spec.RenewTime.wrong("spec.renewTime"))
 	return objectName{w.Metadata.Namespace, w.Metadata.Name}, auditor.Lease{
 		Holder:     w.Spec.HolderIdentity,
-		AcquiredAt: parseTime(w.Spec.AcquireTime),
-		RenewedAt:  parseTime(w.Spec.RenewTime),
+		AcquiredAt: w.Spec.AcquireTime.time(),
+		RenewedAt:  w.Spec.RenewTime.time(),
 		Duration:   seconds(w.Spec.LeaseDurationSeconds),
 	}, err
 }

@@ -443,3 +443,12 @@ func TestOnlyUnixSecondsEndTheNameOfARun(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestACronWorkflowThatArgoCallsCompletedIsStopped(t *testing.T) {
+	cron := cronObject("tick")
+	set(cron, map[string]any{labelCronCompleted: "true"}, "metadata", "labels")
+	set(cron, map[string]any{"phase": "Active"}, "status")
+	if got, _ := readOne(t, cron); !got.CronWorkflow.Status.Stopped {
+		t.Errorf("%+v", got.CronWorkflow.Status)
+	}
+}

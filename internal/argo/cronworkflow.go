@@ -49,7 +49,7 @@ func toCronWorkflow(w *wireCronWorkflow, decoding error) cronWorkflow {
 			Namespace:  m.Namespace,
 			Name:       m.Name,
 			UID:        m.UID,
-			CreatedAt:  parseTime(m.CreationTimestamp),
+			CreatedAt:  m.CreationTimestamp.time(),
 			InstanceID: m.Labels[labelInstanceID],
 		},
 		cronLabels:      []string{m.Name},
@@ -64,6 +64,9 @@ func toCronWorkflow(w *wireCronWorkflow, decoding error) cronWorkflow {
 	}
 	if decoding != nil {
 		return fail(decoding)
+	}
+	if err := m.wrongTime(); err != nil {
+		return fail(err)
 	}
 	if c.CreatedAt.IsZero() {
 		return fail(fmt.Errorf("metadata.creationTimestamp is %q, not a time", m.CreationTimestamp))
@@ -145,7 +148,7 @@ func toSpec(spec wfv1.CronWorkflowSpec) auditor.Spec {
 
 func toStatus(status wfv1.CronWorkflowStatus, m wireMeta) auditor.Status {
 	s := auditor.Status{
-		Stopped:   status.Phase == wfv1.StoppedPhase,
+		Stopped:   status.Phase == wfv1.StoppedPhase || m.Labels[labelCronCompleted] == "true",
 		WrittenAt: m.writtenAt(),
 		Succeeded: status.Succeeded,
 		Failed:    status.Failed,
@@ -179,7 +182,7 @@ func toStatus(status wfv1.CronWorkflowStatus, m wireMeta) auditor.Status {
 func specSince(m wireMeta, createdAt time.Time) time.Time {
 	var newest, oldest time.Time
 	for _, f := range m.ManagedFields {
-		at := parseTime(f.Time)
+		at := f.Time.time()
 		if at.IsZero() {
 			continue
 		}

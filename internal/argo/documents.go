@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 
+	goyaml "go.yaml.in/yaml/v3"
 	"sigs.k8s.io/yaml"
 )
 
@@ -123,6 +124,9 @@ var yamlLine = regexp.MustCompile(`^(?:error converting YAML to JSON: )?yaml: li
 
 // readYAML reads one YAML document; none when there is nothing in it.
 func readYAML(p part) ([]part, error) {
+	if err := bounded(p.text); err != nil {
+		return nil, err
+	}
 	value, err := yaml.YAMLToJSON(p.text)
 	if err != nil {
 		message, line := err.Error(), p.line
@@ -137,4 +141,43 @@ func readYAML(p part) ([]part, error) {
 	}
 	lead := len(p.text) - len(bytes.TrimLeft(p.text, " \t\r\n"))
 	return []part{{value, p.line + newlines(p.text[:lead])}}, nil
+}
+
+// anchored finds out quickly that a text has no aliases: most dumps have none.
+var anchored = regexp.MustCompile(`(?s)&[0-9A-Za-z_-].*\*[0-9A-Za-z_-]`)
+
+// maxExpanded is up to what size a document may grow by its aliases; kubectl writes none.
+const maxExpanded = 16 << 20
+
+// bounded is an error for YAML that is small and stands for something large: each alias of it is written out in JSON.
+func bounded(text []byte) error {
+	if !anchored.Match(text) {
+		return nil
+	}
+	var document goyaml.Node
+	if goyaml.Unmarshal(text, &document) != nil {
+		return nil // whoever reads it says why
+	}
+	if most := maxExpanded + 2*len(text); expanded(&document, map[*goyaml.Node]int{}, most) >= most {
+		return fmt.Errorf("its aliases (*name) stand for more than %d MiB: write out what they stand for", maxExpanded>>20)
+	}
+	return nil
+}
+
+// expanded is about the size of a node with its aliases written out, or most where that is less.
+func expanded(node *goyaml.Node, known map[*goyaml.Node]int, most int) int {
+	if node.Alias != nil {
+		size, ok := known[node.Alias]
+		if !ok {
+			known[node.Alias] = 0 // inside of itself it is no YAML
+			size = expanded(node.Alias, known, most)
+			known[node.Alias] = size
+		}
+		return size
+	}
+	size := len(node.Value) + 2
+	for _, inner := range node.Content {
+		size = min(size+expanded(inner, known, most), most)
+	}
+	return size
 }

@@ -1,6 +1,7 @@
 package argo
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -215,17 +216,18 @@ func (d *dump) addWorkflow(where string, raw json.RawMessage) error {
 	if err != nil && !wrongType(err) {
 		return fmt.Errorf("%s: %w", where, err)
 	}
-	name := w.Metadata.objectName()
+	object := toWorkflow(&w, err)
+	name := object.objectName()
 	switch {
 	case name.name == "":
-		d.note("%s: a Workflow without a name is left out.", where)
-		return nil
-	case err != nil:
-		d.note("%s: Workflow %s is malformed (%v); it counts as a run by what can be read of it.", where, name, err)
-	case parseTime(w.Metadata.CreationTimestamp).IsZero():
-		d.note("%s: Workflow %s has no creationTimestamp; it counts as a run all the same.", where, name)
+		object.unreadable = cmp.Or(object.unreadable, errors.New("metadata.name is missing"))
+		name.name = where // there may be several
+	case w.Metadata.CreationTimestamp == "":
+		object.unreadable = cmp.Or(object.unreadable, errors.New("metadata.creationTimestamp is missing"))
 	}
-	object := toWorkflow(&w)
+	if object.unreadable != nil {
+		d.note("%s: %s", where, object.malformed())
+	}
 	d.newest = later(d.newest, object.newest)
 	d.workflows = append(d.workflows, versioned[workflow]{object, name, w.Metadata.ResourceVersion})
 	return nil
@@ -266,17 +268,20 @@ func (d *dump) addLease(where string, raw json.RawMessage) error {
 
 func (d *dump) addConfig(where string, raw json.RawMessage) error {
 	name, config, err := toConfig(raw)
-	if err != nil && name != d.scope.config() && !wrongType(err) {
+	argos := d.scope.config()
+	switch {
+	case err != nil && name != argos && !wrongType(err):
 		return fmt.Errorf("%s: %w", where, err)
+	case name == argos:
+		if err != nil {
+			d.note("%s: %v.", where, err)
+		}
+		d.config = &config
+	case err != nil && d.config == nil && (name.name == "" || name.name == argos.name) && (name.namespace == "" || name.namespace == argos.namespace):
+		d.note("%s: a ConfigMap is malformed (%v); it may be %s.", where, err, argos)
+		d.config = &config
 	}
-	if name != d.scope.config() {
-		return nil // a list of all ConfigMaps has many others
-	}
-	if err != nil {
-		d.note("%s: %v.", where, err)
-	}
-	d.config = &config
-	return nil
+	return nil // a list of all ConfigMaps has many others
 }
 
 func (d *dump) note(format string, args ...any) {
@@ -296,7 +301,8 @@ func (d *dump) snapshot() (*Snapshot, error) {
 		return nil, fmt.Errorf("in the dump: %w", err)
 	}
 	for _, w := range newestOf(d.workflows) {
-		if d.scope.inNamespace(w.object.namespace) {
+		nowhere := w.object.unreadable != nil && w.object.namespace == ""
+		if nowhere || d.scope.inNamespace(w.object.namespace) {
 			f.workflows = append(f.workflows, w.object)
 		}
 	}

@@ -3,6 +3,7 @@ package argo
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -107,6 +108,26 @@ func TestWhatIsNoDumpIsAnErrorThatSaysWhere(t *testing.T) {
 			}
 			if !strings.Contains(err.Error(), c.want) {
 				t.Errorf("error is %q, want it to say %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestADumpThatStandsForSomethingHugeIsRefused(t *testing.T) {
+	anchor := "apiVersion: v1\nkind: List\nx: &x " + strings.Repeat("x", 50_000) + "\n"
+	for name, c := range map[string]struct{ text, want string }{
+		"a long text, many times": {anchor + "items: [" + strings.Repeat("*x,", 5000) + "]\n", "standard input, document 1, line 1: its aliases (*name) stand for more than 16 MiB: write out what they stand for"},
+		"lists of lists of it": {
+			anchor + "a: &a [" + strings.Repeat("*x,", 30) + "]\nb: &b [" + strings.Repeat("*a,", 30) + "]\nitems: [*b]\n",
+			"standard input, document 1, line 1: its aliases (*name) stand for more than 16 MiB: write out what they stand for",
+		},
+		"itself":   {"a: &a [*a]\n", "standard input, document 1, line 1: not YAML: yaml: anchor 'a' value contains itself"},
+		"a little": {asYAML(t, cronObject("tick")) + "x: &x [a]\ny: *x\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := readText(c.text, Scope{})
+			if got := fmt.Sprint(err); got != c.want && (c.want != "" || err != nil) {
+				t.Errorf("error is %.300s, want %s", got, c.want)
 			}
 		})
 	}
@@ -280,7 +301,7 @@ func TestDumpSaysWhatItLacks(t *testing.T) {
 		"nothing":              {[]map[string]any{tracked, config}, nil},
 		"Argo's settings":      {[]map[string]any{tracked}, []string{noConfig}},
 		"some managedFields":   {[]map[string]any{tracked, cronObject("tick"), config}, []string{noFields}},
-		"names and creations":  {[]map[string]any{tracked, config, {"apiVersion": apiVersion, "kind": "Workflow"}, {"apiVersion": apiVersion, "kind": "Workflow", "metadata": map[string]any{"name": "x-60", "namespace": "default"}}}, []string{"standard input, document 1, line 1, item 3: a Workflow without a name is left out.", "standard input, document 1, line 1, item 4: Workflow default/x-60 has no creationTimestamp; it counts as a run all the same."}},
+		"names and creations":  {[]map[string]any{tracked, config, {"apiVersion": apiVersion, "kind": "Workflow"}, {"apiVersion": apiVersion, "kind": "Workflow", "metadata": map[string]any{"name": "x-60", "namespace": "default"}}}, []string{"standard input, document 1, line 1, item 3: a Workflow without a name is malformed (metadata.name is missing)", "standard input, document 1, line 1, item 4: Workflow default/x-60 is malformed (metadata.creationTimestamp is missing)"}},
 		"a usable lease":       {[]map[string]any{tracked, config, {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": map[string]any{"name": leaseName, "namespace": "argo"}, "spec": "x"}}, []string{"standard input, document 1, line 1, item 3: Lease argo/workflow-controller is malformed (json: cannot unmarshal string"}},
 		"a named CronWorkflow": {[]map[string]any{tracked, config, {"apiVersion": apiVersion, "kind": "CronWorkflow"}}, []string{"standard input, document 1, line 1, item 3: a CronWorkflow without a name is left out."}},
 		"Workflows":            {[]map[string]any{ran, config}, []string{"The dump has no Workflow at all, though CronWorkflows in it have run"}},

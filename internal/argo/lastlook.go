@@ -68,5 +68,5 @@ func toRun(raw json.RawMessage) (auditor.Run, error) {
 	if err := json.Unmarshal(raw, &w); err != nil && !wrongType(err) {
 		return auditor.Run{}, err
 	}
-	return toWorkflow(&w).run, nil
+	return toWorkflow(&w, nil).run, nil
 }

@@ -113,10 +113,11 @@ func (c *Client) runs(ctx context.Context, from rest.Interface, namespace, selec
 	_, err = list(ctx, from, listing{resource: workflows, namespace: namespace, selector: selector},
 		func() { found, notes = nil, nil },
 		func(w *wireWorkflow, err error) {
-			if err != nil {
-				notes = append(notes, fmt.Sprintf("Workflow %s is malformed (%v); it counts as a run by what can be read of it.", w.Metadata.objectName(), err))
+			object := toWorkflow(w, err)
+			if object.unreadable != nil {
+				notes = append(notes, object.malformed())
 			}
-			found = append(found, toWorkflow(w))
+			found = append(found, object)
 		})
 	if err != nil {
 		return nil, nil, c.explain(err, "list Workflows in %s", spoken(namespace))

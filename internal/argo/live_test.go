@@ -146,7 +146,7 @@ func TestSnapshotSaysWhatItCannotRead(t *testing.T) {
 		"a template": {referring, map[string][]http.HandlerFunc{"GET /apis/argoproj.io/v1alpha1/clusterworkflowtemplates/etl": forbidden},
 			hidden("ClusterWorkflowTemplate etl"), "ClusterWorkflowTemplate etl cannot be read (no)"},
 		"a malformed Workflow": {cronObject("tick"), map[string][]http.HandlerFunc{"GET " + allWorkflows: answers(lists("Workflow", "", malformed))},
-			none, "Workflow default/tick-1795406460 is malformed"},
+			hidden("Workflow default/tick-1795406460"), "Workflow default/tick-1795406460 is malformed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			api := installed([]map[string]any{c.cron}, nil)

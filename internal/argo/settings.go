@@ -60,6 +60,9 @@ func toSettings(m wireMeta) (auditor.Settings, []string) {
 			bad("rollcall.dev/backfill", value, `"on", "dry-run" or "off"`)
 		}
 	}
+	if value, ok := m.Annotations[annotationIntended]; ok && !isTime(value) {
+		bad(annotationIntended, value, "a time, and Rollcall itself writes it")
+	}
 	s.Invalid = strings.Join(wrong, "\n")
 	return s, notes
 }

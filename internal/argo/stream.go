@@ -45,6 +45,8 @@ type stream[W, T any] struct {
 	listing     listing
 	watchAccept string
 	convert     func(*W, error) T
+	// refuse says why an object is no answer; nil takes all.
+	refuse func(T) error
 	// complete adds what the collection lacks; nil for nothing.
 	complete func(ctx context.Context, all []T)
 
@@ -150,6 +152,11 @@ func (s *stream[W, T]) list(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	for _, object := range all {
+		if err := s.refused(object); err != nil {
+			return fmt.Errorf("an item of the list cannot be read: %w", err)
+		}
+	}
 	if version == "" || version == "0" {
 		return errors.New("the list has no resourceVersion to watch from")
 	}
@@ -248,14 +255,25 @@ func (s *stream[W, T]) event(event watchEvent) error {
 		if err != nil && !wrongType(err) {
 			return fmt.Errorf("an event of the watch cannot be read: %w", err)
 		}
+		converted := s.convert(object, err)
+		if err := s.refused(converted); err != nil {
+			return fmt.Errorf("an event of the watch cannot be read: %w", err)
+		}
 		if event.Type == "DELETED" {
-			s.gone(s.convert(object, err))
+			s.gone(converted)
 		} else {
-			s.changed(s.convert(object, err))
+			s.changed(converted)
 		}
 	}
 	s.version = meta.Metadata.ResourceVersion
 	return nil
+}
+
+func (s *stream[W, T]) refused(object T) error {
+	if s.refuse == nil {
+		return nil
+	}
+	return s.refuse(object)
 }
 
 // tooOld says whether the API server can no longer, or not yet, continue from the version it was asked for.

@@ -125,6 +125,6 @@ func BenchmarkWatchedEvent(b *testing.B) {
 		if err := json.NewDecoder(bytes.NewReader(data)).Decode(&m); err != nil {
 			b.Fatal(err)
 		}
-		toMetadata(&m)
+		toMetadata(&m, nil)
 	}
 }

@@ -71,7 +71,8 @@ func (w *watching) runStream(ctx context.Context, a *area) *stream[wireWorkflow,
 		now:         w.c.Now,
 		listing:     listing{resource: workflows, namespace: a.namespace, selector: selector, accept: metadataOnly},
 		watchAccept: metadataOfOne,
-		convert:     func(m *wireWorkflow, _ error) workflow { return toMetadata(m) },
+		convert:     toMetadata,
+		refuse:      func(r workflow) error { return r.unreadable }, // metadata comes in the API server's own types: this is not from it
 		complete:    func(ctx context.Context, all []workflow) { w.c.completeEnds(ctx, a.namespace, selector, all) },
 		listed: func(all []workflow, since time.Time) {
 			w.send(ctx, func() { w.runsListed(a, all, since) })
@@ -241,9 +242,9 @@ func (w *watching) lostCron(a *area, id string) {
 }
 
 // toMetadata converts a Workflow of which there is only metadata: its phase is a label.
-func toMetadata(m *wireWorkflow) workflow {
+func toMetadata(m *wireWorkflow, decoding error) workflow {
 	m.Status.Phase = m.Metadata.Labels[labelPhase]
-	w := toWorkflow(m)
+	w := toWorkflow(m, decoding)
 	if m.Status.Phase != "" && m.Status.Phase != "Pending" {
 		w.run.StartedAt = w.run.CreatedAt
 	}
@@ -260,7 +261,9 @@ func (c *Client) completeEnds(ctx context.Context, namespace, selector string, a
 	ends := map[string]time.Time{}
 	if full, _, err := c.runs(ctx, c.plain, namespace, selector); err == nil {
 		for _, w := range full {
-			ends[w.run.UID] = w.run.FinishedAt
+			if w.unreadable == nil {
+				ends[w.run.UID] = w.run.FinishedAt
+			}
 		}
 	}
 	for i := range all {
@@ -291,7 +294,7 @@ func (w *watching) runsListed(a *area, all []workflow, since time.Time) {
 	delete(w.blind, a.runsID)
 }
 
-func (r workflow) objectName() objectName { return objectName{r.namespace, r.run.Name} }
+func (w workflow) objectName() objectName { return objectName{w.namespace, w.run.Name} }
 
 // sawRun takes a run as it is now; live says that it became so only now.
 func (w *watching) sawRun(a *area, r workflow, live bool) {

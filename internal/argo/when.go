@@ -174,7 +174,7 @@ func toWhen(m wireMeta, expression string, failed, succeeded int64, created time
 		w.CountedSince = never // each run changes the counts, and nothing says when one last did
 	}
 	for _, f := range m.ManagedFields {
-		at := parseTime(f.Time)
+		at := f.Time.time()
 		if len(f.Fields.Metadata.Labels) > 0 {
 			w.LabelsSince = later(w.LabelsSince, at)
 		}

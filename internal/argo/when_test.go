@@ -76,6 +76,9 @@ func argoEvalWhen(w When, m auditor.Moment, expression string) (held bool, err e
 	if err != nil {
 		return false, err
 	}
+	if text == "" { // shouldExecute
+		return true, nil
+	}
 	parsed, err := govaluate.NewEvaluableExpression(text)
 	if err != nil {
 		return false, err

@@ -1,23 +1,26 @@
 package argo
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"rollcall.dev/rollcall/auditor"
 )
 
 // The types of this file are the few fields of an object that matter here, in types that encoding/json fills as far as it
-// can: a field of the wrong type stays empty, the rest is read, and the error names the first such field.
+// can: a field of the wrong type stays empty, the rest is read, and the error names the first such field. Times are kept as they
+// stand, and say themselves when they are none.
 
 type wireMeta struct {
 	Name              string            `json:"name"`
 	Namespace         string            `json:"namespace"`
 	UID               string            `json:"uid"`
 	ResourceVersion   string            `json:"resourceVersion"`
-	CreationTimestamp string            `json:"creationTimestamp"`
-	DeletionTimestamp string            `json:"deletionTimestamp"`
+	CreationTimestamp wireTime          `json:"creationTimestamp"`
+	DeletionTimestamp wireTime          `json:"deletionTimestamp"`
 	Labels            map[string]string `json:"labels"`
 	Annotations       map[string]string `json:"annotations"`
 	OwnerReferences   []wireOwner       `json:"ownerReferences"`
@@ -31,8 +34,8 @@ type wireOwner struct {
 }
 
 type wireManaged struct {
-	Manager string `json:"manager"`
-	Time    string `json:"time"`
+	Manager string   `json:"manager"`
+	Time    wireTime `json:"time"`
 	Fields  struct {
 		Spec     json.RawMessage `json:"f:spec"`
 		Metadata struct {
@@ -49,17 +52,27 @@ func (m wireMeta) writtenAt() time.Time {
 	var last time.Time
 	for _, f := range m.ManagedFields {
 		if f.Manager == controllerManager {
-			last = later(last, parseTime(f.Time))
+			last = later(last, f.Time.time())
 		}
 	}
 	return last
 }
 
+// wrongTime is an error that names a field which should be a time and is none.
+func (m wireMeta) wrongTime() error {
+	for i, f := range m.ManagedFields {
+		if err := f.Time.wrong("metadata.managedFields[%d].time", i); err != nil {
+			return err
+		}
+	}
+	return cmp.Or(m.CreationTimestamp.wrong("metadata.creationTimestamp"), m.DeletionTimestamp.wrong("metadata.deletionTimestamp"))
+}
+
 // newest is the newest time in the metadata.
 func (m wireMeta) newest() time.Time {
-	last := parseTime(m.CreationTimestamp)
+	last := m.CreationTimestamp.time()
 	for _, f := range m.ManagedFields {
-		last = later(last, parseTime(f.Time))
+		last = later(last, f.Time.time())
 	}
 	return last
 }
@@ -67,9 +80,9 @@ func (m wireMeta) newest() time.Time {
 type wireWorkflow struct {
 	Metadata wireMeta `json:"metadata"`
 	Status   struct {
-		Phase      string `json:"phase"`
-		StartedAt  string `json:"startedAt"`
-		FinishedAt string `json:"finishedAt"`
+		Phase      string   `json:"phase"`
+		StartedAt  wireTime `json:"startedAt"`
+		FinishedAt wireTime `json:"finishedAt"`
 	} `json:"status"`
 }
 
@@ -81,10 +94,13 @@ type workflow struct {
 	writtenAt time.Time
 	// newest is the newest time in the object.
 	newest time.Time
+	// unreadable says what of it cannot be read; nil when all can. Whatever that is, it may have been a run of any CronWorkflow
+	// that the rest does not speak against, active at any time.
+	unreadable error
 }
 
-// toWorkflow converts a Workflow as far as it can be understood.
-func toWorkflow(w *wireWorkflow) workflow {
+// toWorkflow converts a Workflow as far as it can be understood; decoding is what was not.
+func toWorkflow(w *wireWorkflow, decoding error) workflow {
 	m := w.Metadata
 	run := auditor.Run{
 		Name:            m.Name,
@@ -94,9 +110,9 @@ func toWorkflow(w *wireWorkflow) workflow {
 		InstanceID:      m.Labels[labelInstanceID],
 		ScheduledTime:   m.Annotations[annotationScheduledTime],
 		BackfilledBy:    m.Labels[labelBackfilledBy],
-		CreatedAt:       parseTime(m.CreationTimestamp),
-		StartedAt:       parseTime(w.Status.StartedAt),
-		FinishedAt:      parseTime(w.Status.FinishedAt),
+		CreatedAt:       m.CreationTimestamp.time(),
+		StartedAt:       w.Status.StartedAt.time(),
+		FinishedAt:      w.Status.FinishedAt.time(),
 		Deleting:        m.DeletionTimestamp != "",
 		Succeeded:       w.Status.Phase == "Succeeded",
 	}
@@ -112,11 +128,25 @@ func toWorkflow(w *wireWorkflow) workflow {
 		run.FinishedAt = later(writtenAt, run.CreatedAt)
 	}
 	return workflow{
-		namespace: m.Namespace,
-		run:       run,
-		writtenAt: writtenAt,
-		newest:    later(m.newest(), later(run.StartedAt, run.FinishedAt)),
+		namespace:  m.Namespace,
+		run:        run,
+		writtenAt:  writtenAt,
+		newest:     later(m.newest(), later(run.StartedAt, run.FinishedAt)),
+		unreadable: cmp.Or(decoding, m.wrongTime(), w.Status.StartedAt.wrong("status.startedAt"), w.Status.FinishedAt.wrong("status.finishedAt")),
 	}
+}
+
+func (w workflow) spoken() string {
+	if w.run.Name == "" {
+		return "a Workflow without a name"
+	}
+	return "Workflow " + w.objectName().String()
+}
+
+// malformed says for people what comes of it that it cannot be read.
+func (w workflow) malformed() string {
+	return fmt.Sprintf("%s is malformed (%v); it counts as a run by what can be read of it, and what it may be a run of is never certainly a miss.",
+		w.spoken(), w.unreadable)
 }
 
 func ended(w *wireWorkflow) bool {
@@ -146,5 +176,44 @@ func later(a, b time.Time) time.Time {
 // wrongType says whether decoding failed only for fields of a type that was not expected; all others were then read.
 func wrongType(err error) bool {
 	var mismatch *json.UnmarshalTypeError
-	return errors.As(err, &mismatch)
+	var notTime wrongTime
+	return errors.As(err, &mismatch) || errors.As(err, &notTime)
+}
+
+// wireTime is a time as it stands there: empty where there is none or null, and JSON where it is anything else than a text.
+type wireTime string
+
+// UnmarshalJSON takes any value.
+func (t *wireTime) UnmarshalJSON(value []byte) error {
+	switch {
+	case string(value) == "null":
+	case len(value) > 2 && value[0] == '"':
+		*t = wireTime(value[1 : len(value)-1]) // no time has anything that JSON escapes
+	default:
+		*t = wireTime(value)
+	}
+	return nil
+}
+
+// time is the zero time for what is none.
+func (t wireTime) time() time.Time { return parseTime(string(t)) }
+
+// wrong is an error that names the field where there is something that is no time.
+func (t wireTime) wrong(field string, args ...any) error {
+	if t == "" || isTime(string(t)) {
+		return nil
+	}
+	return wrongTime{fmt.Sprintf(field, args...), string(t)}
+}
+
+// wrongTime is an error about one field.
+type wrongTime struct{ field, value string }
+
+func (e wrongTime) Error() string {
+	return fmt.Sprintf("%s is %q, not a time", e.field, quotable(e.value))
+}
+
+func isTime(s string) bool {
+	_, err := time.Parse(time.RFC3339Nano, s)
+	return err == nil
 }

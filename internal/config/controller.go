@@ -146,7 +146,7 @@ func (s *settings) election(c *Controller) {
 	default:
 		c.LeaderElectName = leaseName + "-" + c.InstanceID
 		if wrong := validation.IsDNS1123Subdomain(c.LeaderElectName); c.LeaderElect && len(wrong) > 0 {
-			s.wrong(LeaderElectName, "the default, %q with this instanceID, cannot be the name of a Lease: give one", c.LeaderElectName)
+			s.wrong(LeaderElectName, "the default, %s with this instanceID, cannot be the name of a Lease: give one", quote(c.LeaderElectName))
 		}
 	}
 }
@@ -161,7 +161,7 @@ func (s *settings) present(name string) bool {
 func (s *settings) name(setting, value, of string, check func(string) []string) {
 	if wrong := check(value); len(wrong) > 0 {
 		rule, _, _ := strings.Cut(wrong[0], " (e.g. ") // an example and a regular expression follow
-		s.wrong(setting, "%q cannot be a %s: %s", value, of, rule)
+		s.wrong(setting, "%s cannot be a %s: %s", quote(value), of, rule)
 	}
 }
 
@@ -172,7 +172,7 @@ func (s *settings) address(name string) string {
 	}
 	_, port, err := net.SplitHostPort(value)
 	if n, wrong := strconv.Atoi(port); err != nil || wrong != nil || n < 0 || n > 65535 {
-		s.wrong(name, `%q is not an address such as :8080 or 127.0.0.1:8080, with a port up to 65535, nor 0 for none`, value)
+		s.wrong(name, `%s is not an address such as :8080 or 127.0.0.1:8080, with a port up to 65535, nor 0 for none`, quote(value))
 	}
 	return value
 }
@@ -187,7 +187,7 @@ func (s *settings) url(name string) *url.URL {
 	var parse *url.Error
 	switch {
 	case errors.As(err, &parse):
-		s.wrong(name, "is not a URL: %w", parse.Err)
+		s.wrong(name, "is not a URL: %s", clip(parse.Err.Error()))
 	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
 		s.wrong(name, "is not an http or https URL such as http://alertmanager.monitoring:9093")
 	case u.RawQuery != "" || u.Fragment != "":

@@ -201,12 +201,21 @@ func TestWhatIsWrongIsSaidByTheNameItWasSetBy(t *testing.T) {
 			args: []string{"--config=rollcall.yaml"}, file: "grace: 1m\n---\ngrace: 2m\n",
 			want: []string{"rollcall.yaml: has more than one document: put all settings into one"},
 		},
+		"a value of any length, and a list of any size": {
+			args: []string{"--config=rollcall.yaml"}, file: "grace: " + strings.Repeat("x", 500) + "\nnamespace: [[a, b], null, 2026-11-23]\n",
+			want: []string{
+				`rollcall.yaml: grace: "` + strings.Repeat("x", 200) + `…" is not a duration such as 30s, 5m or 1h30m`,
+				"rollcall.yaml: namespace: one of them is a list, and must be a text",
+				"rollcall.yaml: namespace: one of them is a null, and must be a text",
+				"rollcall.yaml: namespace: 2026-11-23 00:00:00 +0000 UTC is a date, and must be a text",
+			},
+		},
 		"a number that is none, and a deadline too short": {
 			args: []string{"--config=rollcall.yaml"}, file: "max-parallel: 1.5\nmax-catch-up: [1]\ndefault-deadline: 10s\nleader-elect: perhaps\ngrace: {a: b}\n",
 			want: []string{
 				"rollcall.yaml: grace: is a mapping, and must be a text",
 				"rollcall.yaml: max-parallel: 1.5 is not a whole number from 1 to 1000",
-				"rollcall.yaml: max-catch-up: [1] is not a whole number from 1 to 300",
+				"rollcall.yaml: max-catch-up: a list is not a whole number from 1 to 300",
 				"rollcall.yaml: default-deadline: 10s is less than 20s: that is too short to recover anything in",
 				`rollcall.yaml: leader-elect: "perhaps" is neither true nor false`,
 			},

@@ -58,9 +58,14 @@ func parseFile(path string, data []byte) (map[string]any, error) {
 	return values, nil
 }
 
-// oneLine is a message of the YAML parser, which may have several, as one line.
+// oneLine is a message of the YAML parser, which may have several, as one line that is not too long.
 func oneLine(message string) string {
-	return strings.Join(strings.Fields(message), " ")
+	const most = 1000
+	message = strings.Join(strings.Fields(message), " ")
+	if len(message) > most {
+		message = strings.ToValidUTF8(message[:most], "") + "…"
+	}
+	return message
 }
 
 // takeFile takes the values of a file. They stand in for flags and variables that are not set.
@@ -82,7 +87,7 @@ func (s *settings) takeFile(path string, data []byte, known []string) {
 	}
 	slices.Sort(unknown)
 	for _, key := range unknown {
-		s.problems = append(s.problems, fmt.Errorf("%s: there is no setting %q%s", path, key, didYouMean(key, known)))
+		s.problems = append(s.problems, fmt.Errorf("%s: there is no setting %s%s", path, quote(key), didYouMean(key, known)))
 	}
 	if err := s.values.MergeConfigMap(taken); err != nil {
 		s.problems = append(s.problems, fmt.Errorf("%s: %w", path, err))

@@ -70,12 +70,39 @@ func kindOf(value any) string {
 		return "boolean"
 	case int, int64, uint64, float64:
 		return "number"
-	case []any:
+	case []any, []string:
 		return "list"
-	case map[string]any:
+	case map[string]any, map[any]any:
 		return "mapping"
+	case time.Time:
+		return "date"
+	case nil:
+		return "null"
 	}
 	return fmt.Sprintf("%T", value)
+}
+
+// quote is a text in quotation marks, and clip one as it is, of no more than maxShown bytes of it: a file has room for a million.
+func quote(value string) string { return strconv.Quote(clip(value)) }
+
+func clip(value string) string {
+	if len(value) <= maxShown {
+		return value
+	}
+	return strings.ToValidUTF8(value[:maxShown], "") + "…"
+}
+
+const maxShown = 200
+
+// shown is a value as messages have it: of a list or mapping, which may be of any size, only that it is one.
+func shown(value any) string {
+	switch value := value.(type) {
+	case string:
+		return quote(value)
+	case []any, []string, map[string]any, map[any]any:
+		return "a " + kindOf(value)
+	}
+	return clip(fmt.Sprint(value))
 }
 
 func (s *settings) positive(name string) time.Duration {
@@ -87,7 +114,7 @@ func (s *settings) positive(name string) time.Duration {
 	d, err := time.ParseDuration(value)
 	switch {
 	case err != nil:
-		s.wrong(name, "%q is not a duration such as 30s, 5m or 1h30m", value)
+		s.wrong(name, "%s is not a duration such as 30s, 5m or 1h30m", quote(value))
 	case d <= 0:
 		s.wrong(name, "%s is not more than 0", value)
 	}
@@ -120,11 +147,10 @@ func (s *settings) number(name string, least, most int) int {
 		var err error
 		n, err = strconv.Atoi(v)
 		ok = err == nil
-		value = strconv.Quote(v)
 	}
 	switch {
 	case !ok:
-		s.wrong(name, "%v is not a whole number from %d to %d", value, least, most)
+		s.wrong(name, "%s is not a whole number from %d to %d", shown(value), least, most)
 	case n < least || n > most:
 		s.wrong(name, "%d is not between %d and %d", n, least, most)
 	}
@@ -138,11 +164,11 @@ func (s *settings) truth(name string) bool {
 	case string:
 		b, err := strconv.ParseBool(value)
 		if err != nil {
-			s.wrong(name, "%q is neither true nor false", value)
+			s.wrong(name, "%s is neither true nor false", quote(value))
 		}
 		return b
 	default:
-		s.wrong(name, "%v is neither true nor false", value)
+		s.wrong(name, "%s is neither true nor false", shown(value))
 		return false
 	}
 }
@@ -162,7 +188,12 @@ func (s *settings) list(name string) []string {
 		for _, item := range value {
 			text, ok := item.(string)
 			if !ok {
-				s.wrong(name, "%v is a %s, and must be a text", item, kindOf(item))
+				what := shown(item)
+				kind := kindOf(item)
+				if item == nil || what == "a "+kind {
+					what = "one of them"
+				}
+				s.wrong(name, "%s is a %s, and must be a text", what, kind)
 				continue
 			}
 			items = append(items, text)
@@ -182,7 +213,7 @@ func (s *settings) oneOf(name string, choices ...string) string {
 	before := len(s.problems)
 	value := s.text(name)
 	if len(s.problems) == before && !slices.Contains(choices, value) {
-		s.wrong(name, "%q is none of %s", value, strings.Join(choices, ", "))
+		s.wrong(name, "%s is none of %s", quote(value), strings.Join(choices, ", "))
 	}
 	return value
 }
@@ -211,11 +242,11 @@ func (s *settings) err() error { return errors.Join(s.problems...) }
 // another zone on every machine.
 func LoadZone(name string) (*time.Location, error) {
 	if name == "" || name == "Local" {
-		return nil, fmt.Errorf("%q is not the name of a timezone such as UTC or Europe/Berlin", name)
+		return nil, fmt.Errorf("%s is not the name of a timezone such as UTC or Europe/Berlin", quote(name))
 	}
 	zone, err := time.LoadLocation(name)
 	if err != nil {
-		return nil, fmt.Errorf("%q is not a timezone of the IANA database (such as UTC or Europe/Berlin)", name)
+		return nil, fmt.Errorf("%s is not a timezone of the IANA database (such as UTC or Europe/Berlin)", quote(name))
 	}
 	return zone, nil
 }

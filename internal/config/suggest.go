@@ -4,6 +4,9 @@ import "strings"
 
 // didYouMean is the end of a sentence about a name that is not known; empty where none of those that are is near.
 func didYouMean(name string, known []string) string {
+	if len(name) > maxShown { // it takes time
+		return ""
+	}
 	best, nearest := "", 1+max(2, len(name)/3)
 	for _, candidate := range known {
 		if d := distance(strings.ToLower(name), strings.ToLower(candidate)); d < nearest {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 )
 
@@ -195,6 +197,27 @@ func TestLosingTheLeaseEndsTheTermBeforeAnotherOneBegins(t *testing.T) {
 		after(5 * time.Second)
 		if leads, twice := one.ledSoFar(); !one.leadsNow() || leads != 2 || twice {
 			t.Errorf("led %d times, twice at once: %v", leads, twice)
+		}
+		one.stop()
+		<-one.ended
+	})
+}
+
+func TestWhoSeesThatAnotherHasTheLeaseLeadsNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &leaseServer{}
+		one := start(t, server, "one", 0)
+		after(time.Minute)
+		server.mu.Lock() // as it is when one goes on that was stopped for a while
+		other, now := "two", metav1.NowMicro()
+		server.version++
+		server.lease = server.lease.DeepCopy()
+		server.lease.ResourceVersion = strconv.Itoa(server.version)
+		server.lease.Spec.HolderIdentity, server.lease.Spec.AcquireTime, server.lease.Spec.RenewTime = &other, &now, &now
+		server.mu.Unlock()
+		after(2 * tryEvery)
+		if one.leadsNow() {
+			t.Error("it leads on")
 		}
 		one.stop()
 		<-one.ended

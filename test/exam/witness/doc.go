@@ -53,8 +53,8 @@
 //   - Under Forbid, Rollcall makes no run beside another one, and Argo none beside Rollcall's for want of knowing of it.
 //   - No live firing is skipped by Forbid for a recovered run that was under way, or had been within 10 s, where Argo was there to
 //     run it; nor run late for that, where Argo had been there all the time and the run took no longer than usual. No run is stopped under Replace when no newer firing was due.
-//   - After the end of all faults no schedule is dead for longer than a minute: where Argo did not run a firing that its spec does not
-//     exempt, it runs those that are due a minute later and more.
+//   - After the end of all faults no schedule stays dead. That one is shows when the grace of a firing is over that Argo did not run; what
+//     is due more than a minute after that, Argo runs, unless the spec exempts it, or Rollcall is to keep its hands off.
 //
 // # Where the witness is careful
 //

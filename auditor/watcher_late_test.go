@@ -1,0 +1,102 @@
+package auditor_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"rollcall.dev/rollcall/auditor"
+)
+
+// What comes late is told in the order in which it was, and each of it says when Argo wrote it.
+
+func forbidding(cw *auditor.CronWorkflow) {
+	cw.Epochs[0].Spec.Policy, cw.Status.WrittenAt = auditor.Forbid, clock("04:35:10")
+}
+
+// active shows what status.active held from a time on, as the watch told of it at another.
+func (s *scene) active(told, written string, runs ...string) {
+	s.see(told, func(cw *auditor.CronWorkflow) { cw.Status.Active, cw.Status.WrittenAt = runs, clock(written) })
+}
+
+func TestWhatWasTheCaseAtAFiringsTimeIsAskedAgainWhenItsAbsenceIsConfirmed(t *testing.T) {
+	s := newScene(t, forbidding)
+	s.silent = true
+	s.until("04:36:30").want()
+	s.active("04:36:31", "04:35:40", "tick-x7k2p")
+	s.silent = false
+	s.until("04:36:45").want("04:36 Skipped Forbidden")
+}
+
+func TestLateNewsOfWhatWasActiveTakesASkipBack(t *testing.T) {
+	s := newScene(t, forbidding)
+	s.active("04:35:50", "04:35:49", "tick-x7k2p")
+	s.until("04:37:30").want("04:36 Skipped Forbidden", "04:37 Skipped Forbidden")
+	s.active("04:37:40", "04:36:20")
+	s.until("04:37:50").want("04:37 Missed certain")
+}
+
+func TestOfTwoWritesInOneSecondTheSecondIsAsLateAsTheFirst(t *testing.T) {
+	s := newScene(t, forbidding)
+	s.active("04:35:50", "04:35:49", "tick-x7k2p")
+	s.silent = true
+	s.active("04:37:20", "04:36:20")
+	s.active("04:37:20", "04:36:20", "tick-x7k2q")
+	s.silent = false
+	s.until("04:37:30")
+	if !strings.Contains(strings.Join(s.said, "; "), "04:37 Skipped Forbidden") {
+		t.Errorf("%q", s.said)
+	}
+}
+
+func TestWhatACronWorkflowFirstSaysOfItselfHeldFromItsBirthOn(t *testing.T) {
+	s := newScene(t)
+	born := s.cw
+	born.Name, born.UID, born.CreatedAt = "late", "uid-late", clock("04:36:10")
+	born.Status = auditor.Status{}
+	born.Epochs = []auditor.Epoch{{From: born.CreatedAt, Spec: s.cw.Epochs[0].Spec}}
+	born.Epochs[0].Spec.Policy = auditor.Forbid
+	s.w.SeeCronWorkflow(born, clock("04:39:30"))
+	born.Status.Active, born.Status.WrittenAt = []string{"late-x7k2p"}, clock("04:37:40")
+	s.w.SeeCronWorkflow(born, clock("04:39:30"))
+	state, ok := s.w.State(auditor.Key{Namespace: "default", Name: "late"})
+	if n := len(state.Record.Active); !ok || n != 2 || !state.Record.Active[1].At.Equal(clock("04:37:41")) {
+		t.Errorf("%+v", state.Record.Active)
+	}
+}
+
+func TestALateEditWasWhenTheObjectSays(t *testing.T) {
+	s := newScene(t)
+	s.see("04:38:20", func(cw *auditor.CronWorkflow) { cw.Status.Succeeded++ })
+	s.said = nil
+	s.see("04:38:21", func(cw *auditor.CronWorkflow) {
+		cw.Epochs[0] = auditor.Epoch{From: clock("04:36:40"), Spec: cw.Epochs[0].Spec}
+		cw.Epochs[0].Spec.Suspend = true
+	})
+	if epochs := s.state().Epochs; len(epochs) != 2 || !epochs[1].From.Equal(clock("04:36:40")) {
+		t.Errorf("%+v", epochs)
+	}
+}
+
+func TestARunIsNotLateBecauseTheNewsOfItIs(t *testing.T) {
+	s := newScene(t).until("04:36:30").want("04:36 Missed certain")
+	s.see("04:39:50", func(cw *auditor.CronWorkflow) {
+		cw.Status.LastScheduledTime, cw.Status.WrittenAt = clock("04:36:00"), clock("04:36:01")
+	})
+	s.said = nil
+	s.until("04:39:51").want("04:36 OnTime StatusOnly")
+}
+
+func TestAScheduleThatSkipsNowAndThenCanBeStuckToo(t *testing.T) {
+	s := newScene(t, func(cw *auditor.CronWorkflow) {
+		cw.Epochs[0].Spec.When = "{{= … }}"
+		cw.When = condition(func(m auditor.Moment) (bool, error) { return m.At.Minute()%2 == 0, nil })
+	})
+	for _, at := range []string{"04:36:01", "04:37:01", "04:38:01"} {
+		s.until(at)
+		s.w.SeeController("", auditor.Controller{Writes: []time.Time{clock(at)}}, clock(at))
+	}
+	if s.until("04:38:30"); !strings.Contains(s.last.Stuck, "ScheduleStuck") {
+		t.Errorf("%+v", s.last)
+	}
+}

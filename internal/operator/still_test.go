@@ -1,0 +1,84 @@
+package operator
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"rollcall.dev/rollcall/auditor"
+)
+
+// frozen is a world whose process can be stopped where it next asks for the time.
+type frozen struct {
+	*world
+	until time.Time
+}
+
+func (f *frozen) Now() time.Time {
+	if d := time.Until(f.until); d > 0 {
+		time.Sleep(d)
+	}
+	return time.Now().UTC()
+}
+
+func TestWhoStoodStillHearsFirstOfWhatHappened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.put(everyMinute("tick"))
+		f := &frozen{world: w}
+		p := w.starts(t, func(o *Options) { o.Cluster = f })
+		p.leads <- true
+		until("00:00:40")
+		f.until = midnight.Add(5*time.Minute + 30*time.Second)
+		until("00:05:30")
+		w.did()
+		until("00:05:39")
+		expect(t, "requests while it catches up", w.did("lastlook", "urgent", "create", "look"))
+		until("00:06:00")
+		if len(w.did("lastlook")) == 0 {
+			t.Error("it does not go on")
+		}
+	})
+}
+
+func TestWhereTheWatchTellsLessThanTheAPIServerNothingIsCertain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.put(everyMinute("tick", spec(func(s *auditor.Spec) { s.Schedules = []string{"1 * * * *"} })))
+		p := w.starts(t)
+		p.leads <- true
+		until("00:00:50")
+		w.mu.Lock() // what nobody is told of: a run that came and went
+		cw := w.crons[key("tick")]
+		cw.Status.Succeeded++
+		w.crons[key("tick")] = cw
+		w.mu.Unlock()
+		w.did()
+		until("00:03:00")
+		expect(t, "runs made", w.did("create"))
+	})
+}
+
+func TestAScheduleThatArgoLeftOutIsTouchedThoughAFiringIsOutstanding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.put(everyMinute("tick", spec(func(s *auditor.Spec) { s.Schedules, s.Policy = []string{"*/2 * * * *"}, auditor.Forbid })))
+		p := w.starts(t)
+		p.leads <- true
+		until("00:02:00")
+		w.run("tick", at(2)) // and never ends, so that there is no room
+		for range 4 {
+			time.Sleep(30 * time.Second)
+			w.lives()
+		}
+		w.change("tick", func(cw *auditor.CronWorkflow) { cw.Status.Active = nil })
+		for range 6 {
+			time.Sleep(30 * time.Second)
+			w.lives()
+		}
+		synctest.Wait()
+		if did := w.did("change"); len(did) != 1 || did[0] != "change tick touched" {
+			t.Errorf("writes: %q", did)
+		}
+	})
+}
