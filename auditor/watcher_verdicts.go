@@ -223,7 +223,10 @@ func (h *watched) reconsider(from time.Time) {
 			continue
 		}
 		h.uncount(s.at, s.verdict)
-		o := &open{at: s.at, again: true, judged: s.since, confirmed: s.since}
+		o := &open{at: s.at, again: true, judged: s.since}
+		if s.verdict.Lost() {
+			o.confirmed = s.since // of what was skipped the API server was not asked
+		}
 		o.said = Finding{ScheduledTime: s.at, Workflow: WorkflowName(h.cw.Name, s.at), Verdict: s.verdict}
 		if k, ok := slices.BinarySearchFunc(h.notable, s.at, compareFinding); ok {
 			o.said = h.notable[k]

@@ -89,18 +89,18 @@ func TestRunCreatesEachRunOnceWhateverTheAnswer(t *testing.T) {
 				c.lasts, c.deletes = time.Millisecond, true
 				c.fault = answers("create", fault{err: post(read(reset)), done: true, after: func() { time.Sleep(time.Second) }})
 			},
-			missed: []string{"04:40:00"}, outcomes: []string{"04:40 Uncertain/NotSettled"}, writes: []string{"create 04:40"}, incomplete: true,
+			missed: []string{"04:40:00"}, outcomes: []string{"04:40 Uncertain/NotSettled"}, writes: []string{"change intend 04:40 to 04:40", "create 04:40"}, last: "04:40", incomplete: true,
 		},
 		"an answer lost that was not carried out: not created again either where it could have been deleted": {
 			cw:     func(cw *auditor.CronWorkflow) { cw.Retention.TTL = 30 * time.Second },
 			set:    func(c *cluster) { c.fault = answers("create", fails(post(read(reset)))) },
-			missed: []string{"04:40:00"}, outcomes: []string{"04:40 Uncertain/NotSettled"}, writes: []string{"create 04:40"}, incomplete: true,
+			missed: []string{"04:40:00"}, outcomes: []string{"04:40 Uncertain/NotSettled"}, writes: []string{"change intend 04:40 to 04:40", "create 04:40"}, last: "04:40", incomplete: true,
 		},
 		"a refused connection was certainly not carried out, so it is created again": {
 			cw:     func(cw *auditor.CronWorkflow) { cw.Retention.Successful = 0 },
 			set:    func(c *cluster) { c.fault = answers("create", fails(post(dial(refused)))) },
 			missed: []string{"04:40:00"}, outcomes: []string{"04:40 Created"},
-			writes: []string{"create 04:40", "create 04:40", "change append 04:40 to 04:40"}, last: "04:40",
+			writes: []string{"change intend 04:40 to 04:40", "create 04:40", "create 04:40", "change append 04:40 fulfilled"}, last: "04:40",
 		},
 		"the name was there and is gone: not created again": {
 			set:    func(c *cluster) { c.fault = answers("create", fails(apierrors.NewAlreadyExists(workflows, "tick-1"))) },
@@ -181,13 +181,15 @@ func TestRunCreatesAgainOnlyWhereARunWouldStillBeThere(t *testing.T) {
 		retention auditor.Retention
 		runs      []auditor.Run
 		again     bool
+		// first: lastScheduledTime moves before the create.
+		first bool
 	}{
 		"plain history limits":                            {retention: auditor.Retention{Successful: 3, Failed: 1, TTL: -1}, again: true},
-		"a history limit of 0 for successful runs":        {retention: auditor.Retention{Successful: 0, Failed: 1, TTL: -1}},
-		"a history limit of 0 for failed runs":            {retention: auditor.Retention{Successful: 3, Failed: 0, TTL: -1}},
+		"a history limit of 0 for successful runs":        {retention: auditor.Retention{Successful: 0, Failed: 1, TTL: -1}, first: true},
+		"a history limit of 0 for failed runs":            {retention: auditor.Retention{Successful: 3, Failed: 0, TTL: -1}, first: true},
 		"a time to live of a minute":                      {retention: auditor.Retention{Successful: 3, Failed: 1, TTL: time.Minute}, again: true},
-		"a time to live of just under a minute":           {retention: auditor.Retention{Successful: 3, Failed: 1, TTL: time.Minute - time.Second}},
-		"a time to live of 0":                             {retention: auditor.Retention{Successful: 3, Failed: 1}},
+		"a time to live of just under a minute":           {retention: auditor.Retention{Successful: 3, Failed: 1, TTL: time.Minute - time.Second}, first: true},
+		"a time to live of 0":                             {retention: auditor.Retention{Successful: 3, Failed: 1}, first: true},
 		"a template that cannot be read":                  {retention: auditor.Retention{Successful: 3, Failed: 1, TTL: -1, Unreadable: "WorkflowTemplate default/etl"}},
 		"a retentionPolicy":                               {retention: auditor.Retention{Successful: 3, Failed: 1, TTL: -1, Policy: true}},
 		"as many runs succeeded since as are kept":        {retention: auditor.Retention{Successful: 1, Failed: 1, TTL: -1}, runs: []auditor.Run{run("04:41:00", endedLately)}},
@@ -201,6 +203,9 @@ func TestRunCreatesAgainOnlyWhereARunWouldStillBeThere(t *testing.T) {
 				cw: func(cw *auditor.CronWorkflow) { cw.Retention = tc.retention }, runs: tc.runs,
 				set:    func(c *cluster) { c.fault = answers("create", fails(post(read(reset)))) },
 				missed: []string{"04:40:00"}, outcomes: []string{"04:40 Uncertain/NotSettled"}, writes: []string{"create 04:40"}, incomplete: true,
+			}
+			if tc.first {
+				s.writes = []string{"change intend 04:40 to 04:40", "create 04:40"}
 			}
 			if tc.again {
 				s.outcomes, s.incomplete = []string{"04:40 Created"}, false

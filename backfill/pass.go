@@ -146,10 +146,16 @@ func (w *work) ranMeanwhile(look Look, it *item, now time.Time) (t turn, ran boo
 }
 
 // needsIntent: under Replace, Argo would terminate a run for which lastScheduledTime has not been moved, so the time moves
-// first. Detached runs too: Argo's look at an outstanding firing ends whatever is active.
+// first. Detached runs too: Argo's look at an outstanding firing ends whatever is active. It also moves first where runs may be
+// deleted as soon as they end: whoever dies between the create and the status write would leave nothing that keeps Argo from running
+// the firing again.
 func needsIntent(look Look, at time.Time) bool {
 	spec, _ := presentSpec(look.CronWorkflow)
-	return spec.Policy == auditor.Replace && at.After(look.CronWorkflow.Status.LastScheduledTime)
+	return (spec.Policy == auditor.Replace || deletedAtOnce(look.CronWorkflow.Retention)) && at.After(look.CronWorkflow.Status.LastScheduledTime)
+}
+
+func deletedAtOnce(r auditor.Retention) bool {
+	return r.TTL >= 0 && r.TTL < shortestTTL || r.Successful <= 0 || r.Failed <= 0
 }
 
 func (w *work) refused(it *item, a Admission) turn {

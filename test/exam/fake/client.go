@@ -18,9 +18,10 @@ type Client struct {
 	mu     sync.Mutex
 	thawed chan struct{} // closed while it is not frozen
 	dead   bool
-	// crash is after how many requests it dies, 0 for never; crashAfter that it does so when the request has been carried out,
-	// crashed who is told.
+	// crash is after how many requests it dies, 0 for never, and crashOn of what kind, empty for any; crashAfter that it does so when
+	// the request has been carried out, crashed who is told.
 	crash      int
+	crashOn    string
 	crashAfter bool
 	crashed    func()
 }
@@ -80,11 +81,12 @@ func (c *Client) thaw() {
 	}
 }
 
-// CrashAt has the process die at its n-th request from now on, before it is carried out or after.
-func (c *Client) CrashAt(n int, after bool, crashed func()) {
+// CrashAt has the process die at its n-th request from now on, of those of a kind ("create workflows") or, if that is empty, of all:
+// before it is carried out or after.
+func (c *Client) CrashAt(n int, kind string, after bool, crashed func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.crash, c.crashAfter, c.crashed = n, after, crashed
+	c.crash, c.crashOn, c.crashAfter, c.crashed = n, kind, after, crashed
 }
 
 // Pass waits while the process is frozen; false when it is dead.
@@ -106,10 +108,10 @@ func (c *Client) Pass() bool {
 }
 
 // step counts a request, and says whether the process dies of it, before or after it is carried out.
-func (c *Client) step() (before, after bool) {
+func (c *Client) step(kind string) (before, after bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.crash == 0 {
+	if c.crash == 0 || c.crashOn != "" && c.crashOn != kind {
 		return false, false
 	}
 	c.crash--
@@ -142,7 +144,7 @@ func (c *Client) do(ctx context.Context, verb, resource, name string, carryOut f
 	if err := ctx.Err(); err != nil {
 		return connection(err)
 	}
-	before, after := c.step()
+	before, after := c.step(verb + " " + resource)
 	if before {
 		c.die()
 		return errDead

@@ -44,7 +44,7 @@ func (p *play) do(d Do) {
 		p.later(end, func() { p.jump(-time.Duration(d.Which) * time.Millisecond) })
 	case RollcallDies, RollcallStops, RollcallFreezes:
 		p.hit(p.replicas[d.Which%len(p.replicas)], d, end)
-	case LeaderDies, LeaderFreezes, LeaderCrashes, LeaderCrashesAt:
+	case LeaderDies, LeaderFreezes, LeaderCrashes, LeaderCrashesAt, LeaderMakesRun, LeaderTells:
 		p.mu.Lock()
 		i := slices.IndexFunc(p.replicas, func(r *replica) bool { return r.leads && r.client != nil && !r.client.Dead() })
 		p.mu.Unlock()
@@ -120,10 +120,11 @@ func (p *play) hit(r *replica, d Do, end time.Time) {
 			defer p.mu.Unlock()
 			p.pending--
 		})
-	case LeaderCrashes, LeaderCrashesAt:
+	case LeaderCrashes, LeaderCrashesAt, LeaderMakesRun, LeaderTells:
 		how = "crashed between two requests"
+		kind := map[string]string{LeaderMakesRun: "create workflows", LeaderTells: "patch cronworkflows"}[d.What]
 		away := time.Duration(d.For) * time.Second
-		client.CrashAt(1+d.Which, d.What == LeaderCrashesAt, func() {
+		client.CrashAt(1+d.Which, kind, d.What != LeaderCrashes, func() {
 			p.goes.Go(func() {
 				p.mu.Lock()
 				if r.client == client {

@@ -95,7 +95,7 @@ func events(t *rapid.T, w World) Do {
 		At: 1 + upTo(t, w.Minutes*60, "at"),
 		What: one(t, "what", []string{
 			ArgoDies, ArgoDies, ArgoDies, ArgoFreezes, RollcallDies, RollcallStops, RollcallFreezes, LeaderDies, LeaderFreezes, LeaderCrashes, LeaderCrashes,
-			LeaderCrashesAt, LeaderCrashesAt, FaultBegins, FaultBegins, FaultBegins, FaultBegins, FaultBegins, FaultBegins, FaultBegins, Compacts, ArgoClock, Edits,
+			LeaderCrashesAt, LeaderMakesRun, LeaderMakesRun, LeaderTells, FaultBegins, FaultBegins, FaultBegins, FaultBegins, FaultBegins, FaultBegins, FaultBegins, Compacts, ArgoClock, Edits,
 			Suspends, Deletes, Touches, Submits, TakesName, Resubmits, DeletesRun, Retries, Resumes,
 		}),
 	}
@@ -116,6 +116,8 @@ func events(t *rapid.T, w World) Do {
 	case Edits:
 		s := specs(t)
 		d.Spec, d.For = &s, 0
+	case LeaderMakesRun, LeaderTells:
+		d.Which, d.Cron = upTo(t, 2, "request"), ""
 	case LeaderCrashes, LeaderCrashesAt:
 		d.Which, d.Cron = upTo(t, 30, "request"), ""
 	case ArgoClock:

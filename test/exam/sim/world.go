@@ -49,9 +49,11 @@ const (
 	RollcallFreezes = "rollcall freezes" // for For
 	LeaderDies      = "leader dies"
 	LeaderFreezes   = "leader freezes"
-	LeaderCrashes   = "leader crashes"   // at its Which-th request from then on, before it is carried out; comes back after For
-	LeaderCrashesAt = "leader crashes *" // … after it was carried out
-	FaultBegins     = "fault"            // for For
+	LeaderCrashes   = "leader crashes"                    // at its Which-th request from then on, before it is carried out; comes back after For
+	LeaderCrashesAt = "leader crashes *"                  // … after it was carried out
+	LeaderMakesRun  = "leader makes a run and crashes"    // right after the create, the Which-th from then on; comes back after For
+	LeaderTells     = "leader tells of a run and crashes" // right after the patch
+	FaultBegins     = "fault"                             // for For
 	Compacts        = "compacts"
 	ArgoClock       = "argo clock" // jumps by Which ms for For
 	Edits           = "edits"      // Cron gets Spec

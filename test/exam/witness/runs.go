@@ -148,7 +148,7 @@ func (e *exam) terminated(c *cronWorkflow, r *Workflow, at time.Time) {
 	// that one.
 	last := c.statusAt(when).LastScheduledTime
 	for _, w := range c.counted {
-		if of, ok := c.of[w]; ok && w.BackfilledBy != "" && of.After(last) && w.Created.Before(when.Add(-2*latency)) && !c.troubled.overlap(w.Created, when) {
+		if of, ok := c.of[w]; ok && w.BackfilledBy != "" && of.After(last) && w.Created.Before(when.Add(-2*latency)) && !c.any.overlap(w.Created, when) {
 			e.mistake(LiveFiringLost, c, at, "%s was told to stop at %s, when no newer firing was due: lastScheduledTime was %s, and Rollcall had made %s at %s",
 				r.Name, stamp(when), stamp(last), w.Name, stamp(w.Created))
 			return
