@@ -31,8 +31,10 @@ DEEPCOPIES ?= $(API)
 ARGO ?= 3.7
 MINUTES ?= 30
 SEED ?= 0
+# How many firings the worlds of the simulated exam have together.
+FIRINGS ?= 1000000
 
-.PHONY: help build image chart demo cluster cluster-down exam test test-unit test-e2e test-node node-packages lint generate fmt bench fuzz binaries clean clean-cache
+.PHONY: help build image chart demo cluster cluster-down exam exam-sim exam-model test test-unit test-e2e test-node node-packages lint generate fmt bench fuzz binaries clean clean-cache
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +61,12 @@ cluster-down: ## End that cluster.
 
 exam: build ## Break everything for MINUTES (30) and compare what Rollcall says with what happened. ARGO=3.6|3.7|4.0, SEED=n replays.
 	@go run ./test/exam/real/run -argo '$(ARGO)' -minutes '$(MINUTES)' -seed '$(SEED)' -rollcall bin/rollcall
+
+exam-sim: ## Make up worlds until they have FIRINGS (1000000) firings, in simulated time, and look for mistakes. SEED=n repeats them.
+	go test ./test/exam/sim -timeout 4h -run TestNoFiringIsLost -v -seed '$(SEED)' -firings '$(FIRINGS)'
+
+exam-model: binaries ## Play the scenarios that the model of Argo has in common with a real controller, on both (6 minutes).
+	go test ./test/exam/model -timeout 15m -v
 
 test: binaries ## Run every test, those on a real API server and a real Argo controller included.
 	go test -timeout $(TEST_TIMEOUT) -parallel $(PARALLEL) -run '$(RUN)' ./...

@@ -71,7 +71,7 @@ func (r *roll) stuck(report Report) string {
 	var silent int
 	restarted := false
 	for _, found := range slices.Backward(report.Findings) {
-		if found.Verdict == Pending {
+		if found.Verdict == Pending || found.Verdict == Skipped { // a schedule that is not registered skips nothing
 			continue
 		}
 		firing := r.firing(r.current(), found.ScheduledTime)

@@ -2,6 +2,7 @@ package auditor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -106,12 +107,28 @@ func (f *firing) judge() (Finding, []Step) {
 			continue
 		}
 		r := row.rule(f)
+		if r.verdict == Skipped && row.number <= 12 {
+			r = f.unlessLate(r)
+		}
 		steps = append(steps, Step{Row: row.number, Question: row.question, Answer: strings.Join(r.said, " "), Decides: r.verdict != ""})
 		if r.verdict != "" {
 			return f.finding(r), steps
 		}
 	}
 	return Finding{}, steps // never reached: row 16 holds for whatever gets to it
+}
+
+// unlessLate is a skip, unless Argo may have started the firing later inside its deadline, as when the run ended that was in its way,
+// and that run been deleted since.
+func (f *firing) unlessLate(skip ruling) ruling {
+	if f.epoch.spec.StartingDeadline == 0 {
+		return skip
+	}
+	if certainty, _ := f.absence(); certainty != "" {
+		return skip
+	}
+	said := append(slices.Clone(skip.said), fmt.Sprintf("Argo may have started it later, until %s, and a run of it may have been deleted since.", stamp(f.at.Add(f.epoch.spec.StartingDeadline))))
+	return ruling{Unknown, EvidenceGone, time.Time{}, said}
 }
 
 func (f *firing) finding(r ruling) Finding {

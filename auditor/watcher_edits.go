@@ -24,10 +24,10 @@ type edits struct {
 // timestampsLag is how much earlier than seen an edit may say that it was: the times in managedFields are cut to seconds.
 const timestampsLag = 2 * time.Second
 
-// note takes in a spec as seen now and, before that, at an earlier time. It returns the start of the stretch of which
+// note takes in a spec as seen now. It returns the start of the stretch of which
 // more is known than before, zero when that is none. What was in effect between two looks with a gap in between is not known
 // when the spec was edited then; where the object cannot tell, that is so when it is not the same.
-func (e *edits) note(seen Epoch, before, now time.Time, zone *time.Location) (edited time.Time) {
+func (e *edits) note(seen Epoch, now time.Time, zone *time.Location) (edited time.Time) {
 	known := len(e.epochs) > 0
 	same := known && sameSpec(e.spec, seen.Spec)
 	touched := !seen.From.Equal(e.says)
@@ -53,7 +53,8 @@ func (e *edits) note(seen Epoch, before, now time.Time, zone *time.Location) (ed
 		e.add(Epoch{From: gap, Unknown: true}, now)
 		e.add(e.epoch(now), now)
 		return gap
-	case touched && !seen.From.Add(timestampsLag).Before(before) && !seen.From.After(now):
+	case touched && !seen.From.After(now):
+		// What it says may be long ago: a watch that was silent tells in order, and late.
 		from = later(seen.From, e.epochs[len(e.epochs)-1].From)
 	}
 	e.add(e.epoch(from), now)
@@ -131,7 +132,7 @@ func (e *edits) after(recorded []Epoch, until, since time.Time, gap bool, zone *
 	if own[0].Unknown {
 		joined.add(own[0], since)
 	} else {
-		joined.note(own[0], until, since, zone)
+		joined.note(own[0], since, zone)
 	}
 	for _, epoch := range own[1:] {
 		joined.add(epoch, since)

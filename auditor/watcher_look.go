@@ -131,7 +131,8 @@ func (l *looking) judge(o *open) {
 	case found.Verdict == Pending: // its grace has become longer
 		o.until = o.at.Add(f.grace)
 	case (found.Verdict == Missed || found.Verdict == Expired) && !o.said.Verdict.Lost() && o.confirmed.IsZero():
-		o.absent, o.asking, o.asked = true, true, l.now
+		// What was the case at its time is asked again with the answer: news of that may have been on its way.
+		o.asking, o.asked = true, l.now
 		l.judgement.Confirm = append(l.judgement.Confirm, found)
 	default:
 		o.asking, o.absent = false, found.Verdict.Lost()
@@ -217,13 +218,26 @@ func (l *looking) skipTooMany() {
 // maxSkipped bounds the counting of what is not judged.
 const maxSkipped = 1_000_000
 
+// lostInARow is how many of the last firings were lost, those that were skipped not counted.
+func (l *looking) lostInARow() (n int) {
+	for _, found := range slices.Backward(l.recent) {
+		switch {
+		case found.Verdict.Lost():
+			n++
+		case found.Verdict != Skipped:
+			return n
+		}
+	}
+	return n
+}
+
 // noticeStuck says whether the schedule is stuck.
 func (l *looking) noticeStuck() {
 	stuck := ""
 	at := l.stuckAt()
-	switch n := len(l.recent); {
+	switch {
 	case len(l.parsed) == 0:
-	case l.stuck != "" || !at.IsZero() && !l.now.Before(at), n > 1 && l.recent[n-1].Verdict.Lost() && l.recent[n-2].Verdict.Lost():
+	case l.stuck != "" || !at.IsZero() && !l.now.Before(at), l.lostInARow() > 1:
 		stuck = l.roll().stuck(Report{Findings: l.recent})
 		if stuck == "" {
 			l.moving = l.now

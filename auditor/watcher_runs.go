@@ -118,8 +118,9 @@ func (h *watched) noteLast() {
 		return
 	}
 	recorded := RecordedRun{ScheduledTime: last, Verdict: OnTime}
-	if !last.After(h.cursor) {
-		recorded.Verdict = Late // it had not run when it was judged
+	// It had not run when it was judged, unless the news of that is late.
+	if written := status.WrittenAt; !last.After(h.cursor) && (written.IsZero() || written.Sub(last) > h.opts.LateAfter) {
+		recorded.Verdict = Late
 	}
 	h.noteRan(recorded)
 }
@@ -198,17 +199,26 @@ func (h *watched) listed(t time.Time) bool {
 // noteStatus notes what Argo wrote to the CronWorkflow.
 func (h *watched) noteStatus(before Status, first bool, now time.Time) {
 	r, s := &h.record, h.cw.Status
-	at := now
-	if written := s.WrittenAt.Add(time.Second); !first && s.WrittenAt.After(before.WrittenAt) && written.Before(now) {
-		at = written // the news is late; the time is cut to the second
+	at, n := now, len(r.Active)
+	// Late news: the time is cut to the second, and of two writes in one second the second one is as late as the first.
+	written := s.WrittenAt.Add(time.Second)
+	switch {
+	case first && n == 0 && h.watchedSince().Equal(h.cw.CreatedAt) && later(written, h.cw.CreatedAt).Before(now):
+		at = later(written, h.cw.CreatedAt) // of its whole life
+	case !first && written.Before(now) && (s.WrittenAt.After(before.WrittenAt) || n > 0 && r.Active[n-1].At.Equal(written)):
+		at = written
 	}
-	switch n := len(r.Active); {
+	switch {
 	case n > 0 && r.Active[n-1].Runs == len(s.Active):
 	case n > 0 && !r.Active[n-1].At.Before(at):
 		r.Active[n-1].Runs = len(s.Active)
 	default:
 		r.Active = append(r.Active, ActiveSeen{At: at, Runs: len(s.Active)})
 		h.forgetActive()
+	}
+	if !first && len(before.Active) != len(s.Active) && at.Add(timestampsLag).Before(now) {
+		h.reconsider(at) // what was judged meanwhile was judged without knowing
+		h.dirty = true
 	}
 	if !first && s.SubmissionError != "" && s.SubmissionError != before.SubmissionError {
 		if at = now; !s.WrittenAt.IsZero() && !s.WrittenAt.Add(timestampsLag).Before(before.WrittenAt) && s.WrittenAt.Before(now) {

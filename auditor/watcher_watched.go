@@ -138,7 +138,7 @@ func (h *watched) see(cw CronWorkflow, now time.Time) {
 	h.cw = cw
 	var edited time.Time
 	if n := len(cw.Epochs); n > 0 {
-		edited = h.edits.note(cw.Epochs[n-1], h.seenAt, now, h.opts.ControllerZone)
+		edited = h.edits.note(cw.Epochs[n-1], now, h.opts.ControllerZone)
 	}
 	h.seenAt = now
 	if set := first || before.Settings != cw.Settings; set || !edited.IsZero() {
@@ -147,6 +147,9 @@ func (h *watched) see(cw CronWorkflow, now time.Time) {
 			h.cursor = later(h.cursor, now)
 		}
 		h.rejudge(edited, set)
+		if !first && !edited.IsZero() && edited.Add(timestampsLag).Before(now) {
+			h.reconsider(edited) // the news is late
+		}
 	}
 	h.cw.Epochs = h.edits.epochs
 	h.noteStatus(before.Status, first, now)

@@ -36,6 +36,9 @@ type Admission struct {
 const (
 	// quietBefore is how long before a live firing nothing is created or written.
 	quietBefore = 5 * time.Second
+	// atIt is for how long after its last failure Argo is taken to be trying again: inside a deadline it does so at once, each time with
+	// a status that knows of nothing that was written since.
+	atIt = 10 * time.Second
 	// pollLive is how often to look for the run of a live firing, pollRun how often for the end of a run.
 	pollLive = 2 * time.Second
 	pollRun  = 5 * time.Second
@@ -59,6 +62,7 @@ const (
 //	MaxParallel recovered runs are unfinished, detached ones included           wait
 //	a stopStrategy: a recovered run is unfinished, or not yet counted by Argo   wait
 //	Forbid, Replace: in no interval would it end before the next live firing    refuse NoRoom
+//	Replace: Argo fails to create a run, and tries over and over                wait
 //	Forbid, Replace: any run that Argo counts is active                         wait
 //	Forbid, Replace: it would not end before the next live firing               wait for an interval in which it would
 //
@@ -258,6 +262,9 @@ func (l *live) alone() Admission {
 	}
 	if policy != auditor.Forbid && policy != auditor.Replace {
 		return refuse(NoRoom, "Its concurrencyPolicy %q is none that Argo knows.", policy).admission()
+	}
+	if status := l.CronWorkflow.Status; policy == auditor.Replace && status.SubmissionError != "" && l.now.Sub(status.WrittenAt) < atIt {
+		return wait(l.now.Add(pollRun), "Argo itself is trying to create a run over and over, and under Replace would end one that it does not know of: %s", status.SubmissionError)
 	}
 	for _, run := range l.Runs {
 		if l.owns(run) && run.Controlled && !run.Finished() {

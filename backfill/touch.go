@@ -6,6 +6,8 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"rollcall.dev/rollcall/auditor"
 )
 
 // touchTable is asked in this order just before a touch; the first row that does not pass decides.
@@ -14,11 +16,23 @@ import (
 //	the UID is another one                                     refuse Gone
 //	the present spec is not known, or does not parse           refuse SpecUnknown
 //	suspended or stopped                                       refuse Suspended, Stopped
+//	a when expression that is plainly false now                wait: Argo would run and register nothing
 //	the quiet zone around a live firing                        wait
 var touchTable = []func(*live) Admission{
 	(*live).sameObject,
 	(*live).switchedOff,
+	(*live).heeded,
 	(*live).outsideQuietZone,
+}
+
+// heeded: where a firing is outstanding, Argo judges its when expression at the time of the event, and where that is false it
+// leaves the schedule as it is.
+func (l *live) heeded() Admission {
+	opts := auditor.Options{ControllerZone: l.policy.ControllerZone, Grace: l.policy.Grace, DefaultDeadline: l.policy.DefaultDeadline}
+	if held, err := auditor.WhenHolds(l.CronWorkflow, l.spec, l.now, opts); err == nil && !held {
+		return wait(l.now.Add(time.Minute), "Its when expression is false now: %s", l.spec.When)
+	}
+	return pass
 }
 
 // Touch frees a stuck schedule where no firing is outstanding: it writes an annotation, and the event has Argo register the

@@ -148,7 +148,7 @@ func toSpec(spec wfv1.CronWorkflowSpec) auditor.Spec {
 
 func toStatus(status wfv1.CronWorkflowStatus, m wireMeta) auditor.Status {
 	s := auditor.Status{
-		Stopped:   status.Phase == wfv1.StoppedPhase,
+		Stopped:   status.Phase == wfv1.StoppedPhase || m.Labels[labelCronCompleted] == "true",
 		WrittenAt: m.writtenAt(),
 		Succeeded: status.Succeeded,
 		Failed:    status.Failed,

@@ -14,7 +14,10 @@ const (
 	labelCronWorkflow = "workflows.argoproj.io/cron-workflow"
 	labelInstanceID   = "workflows.argoproj.io/controller-instanceid"
 	labelCompleted    = "workflows.argoproj.io/completed"
-	labelPhase        = "workflows.argoproj.io/phase"
+	// labelCronCompleted is on a CronWorkflow whose stopStrategy has come true: Argo's controller then heeds no event on it
+	// (isCompleted in workflow/cron/controller.go of v3.7.18).
+	labelCronCompleted = "workflows.argoproj.io/cron-workflow-completed"
+	labelPhase         = "workflows.argoproj.io/phase"
 
 	annotationScheduledTime = "workflows.argoproj.io/scheduled-time"
 	annotationLastSchedule  = "cronworkflows.argoproj.io/last-used-schedule"

@@ -11,7 +11,16 @@ import (
 type handler struct{ *roll }
 
 func (h handler) CronWorkflow(cw auditor.CronWorkflow) {
-	h.tell(func() { h.seeCronWorkflow(cw) })
+	h.tell(func() {
+		key := auditor.Key{Namespace: cw.Namespace, Name: cw.Name}
+		if before := h.crons[key]; before != nil && before.cw.UID == cw.UID && cw.Status.WrittenAt.After(before.cw.Status.WrittenAt) {
+			h.hear(cw.Status.WrittenAt)
+		} else if before != nil && before.cw.UID != cw.UID || before == nil && h.term != nil {
+			h.hear(cw.CreatedAt)
+		}
+		h.seeCronWorkflow(cw)
+		h.crons[key].heard = h.now()
+	})
 }
 
 func (h handler) CronWorkflowGone(key auditor.Key) {

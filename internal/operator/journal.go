@@ -20,11 +20,17 @@ func (j journal) Intend(ctx context.Context, id backfill.Key, intent backfill.In
 		noted.LastError = intent.LastError.Error()
 	}
 	var state auditor.State
-	known := false
+	known, behind := false, false
 	j.ask(func() {
+		if behind = j.now().Before(j.roll.hold); behind {
+			return
+		}
 		j.roll.watcher.NoteRecovery(key, noted, j.now())
 		state, known = j.roll.watcher.State(key)
 	})
+	if behind {
+		return fmt.Errorf("CronWorkflow %s: this process stood still, and has to hear first of what happened meanwhile", id)
+	}
 	if !known || state.UID != id.UID {
 		return fmt.Errorf("CronWorkflow %s: it is gone, or this process has come to its end", id)
 	}

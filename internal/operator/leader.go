@@ -127,7 +127,7 @@ func (e *Election) contend(ctx context.Context, lead func(ctx context.Context)) 
 		leading bool // lead is called: the Lease is held until it has returned
 		lost    bool
 		done    = make(chan struct{})
-		l       = &lock{Interface: e.lock(), log: e.log, failing: e.failing}
+		l       = &lock{Interface: e.lock(), log: e.log, failing: e.failing, superseded: letGo}
 	)
 	stop := context.AfterFunc(ctx, func() {
 		mu.Lock()

@@ -17,8 +17,10 @@ const noAnswer = "no answer"
 type lock struct {
 	resourcelock.Interface
 	log *slog.Logger
-	// acquired says that this process got the Lease.
-	acquired bool
+	// acquired says that this process got the Lease; superseded is called when it is seen that another has it since: client-go tries
+	// on until it gives up renewing, and a process that had stood still would lead on for as long.
+	acquired   bool
+	superseded func()
 	// failing are the kinds of errors that have been said and not passed: what was tried and the answer, or noAnswer.
 	failing map[string]bool
 }
@@ -26,6 +28,9 @@ type lock struct {
 func (l *lock) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	record, raw, err := l.Interface.Get(ctx)
 	l.note("get", err)
+	if err == nil && l.acquired && record.HolderIdentity != "" && record.HolderIdentity != l.Identity() {
+		l.superseded()
+	}
 	return record, raw, err
 }
 

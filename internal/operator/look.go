@@ -84,7 +84,8 @@ func (r *roll) readLost(ctx context.Context, namespace string, questions []quest
 }
 
 // answer confirms what does not exist. Where the CronWorkflow itself is not what it is here, the watch is given the time to tell,
-// which it does in order; what it does not tell in that time is taken from the look.
+// which it does in order; what it does not tell in that time is taken from the look, and what else came and went since it last told
+// something is not known.
 func (r *roll) answer(q question, live auditor.CronWorkflow, runs []auditor.Run, now time.Time) {
 	c := q.cron
 	if r.crons[c.key] != c || live.UID != c.cw.UID {
@@ -94,6 +95,8 @@ func (r *roll) answer(q question, live auditor.CronWorkflow, runs []auditor.Run,
 		if c.doubted = !c.doubted; c.doubted {
 			return
 		}
+		r.Log.Warn("the watch does not tell what the API server says: what came and went unseen is not known", "cronworkflow", c.key.String(), "from", c.heard)
+		r.watcher.Gap(c.heard, now)
 		live.Retention, live.Served = c.cw.Retention, c.cw.Served
 		r.seeCronWorkflow(live)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -54,7 +55,7 @@ func (c *cron) owes() bool { return c.backfilled.After(c.cw.Status.LastScheduled
 
 // concerns says whether there is anything to look after.
 func (c *cron) concerns() bool {
-	return len(c.open) > 0 || c.lost > c.saved || c.owes() || c.stuck != "" && !c.outstanding
+	return len(c.open) > 0 || c.lost > c.saved || c.owes() || c.stuck != "" || !c.unscheduled.IsZero()
 }
 
 // recoverable are the open firings that are certainly missed: what is only likely missed is not recovered, so nothing blocks it.
@@ -169,7 +170,9 @@ type outcome struct {
 	// saving is why the record could not be written; nothing was done then.
 	saving error
 	report backfill.Report
-	// again is when a touch that had to wait may be made; touching is why it failed.
+	// touched says that the schedule was made to register anew; else again is when that may be done, if it had to wait, and
+	// touching is why it failed.
+	touched  bool
 	again    time.Time
 	touching error
 }
@@ -190,9 +193,14 @@ func (r *roll) begin(c *cron, now time.Time) {
 	if j.rehearse {
 		j.plan = c.untold(j.plan)
 	}
-	if mode == auditor.BackfillOn && c.stuck != "" && len(state.Open)+len(state.Unsettled) == 0 && !c.owes() && !now.Before(c.touched.Add(touchEvery)) {
-		j.touch = c.stuck
-		c.touched = now
+	// What recovers an outstanding firing frees the schedule too; where nothing does for the moment, Argo is to look again.
+	if mode == auditor.BackfillOn && !c.owes() && !now.Before(c.touched.Add(touchEvery)) {
+		if j.touch = c.stuck; j.touch == "" && !c.unscheduled.IsZero() {
+			j.touch = fmt.Sprintf("Argo's controller is alive, and did not create the firing of %s.", stamp(c.unscheduled))
+		}
+		if j.touch != "" {
+			c.touched = now
+		}
 	}
 	if !j.rehearse {
 		r.giveUp(c, j.plan, now)
@@ -262,9 +270,11 @@ func (o *Operator) carryOut(ctx context.Context, j job) (done outcome) {
 		done.report = o.rehearser.Run(ctx, j.plan)
 	case j.works():
 		done.report = o.executor.Run(ctx, j.plan)
-	case j.touch != "":
+	}
+	recovered := slices.ContainsFunc(done.report.Results, func(r backfill.Result) bool { return r.Outcome.Recovered() })
+	if j.touch != "" && !recovered {
 		touched, hold, err := o.executor.Touch(ctx, j.id, j.touch)
-		done.again, done.touching = hold.Until, err
+		done.touched, done.again, done.touching = touched, hold.Until, err
 		if touched {
 			o.Log.Info("touched the CronWorkflow, so that Argo registers its schedule again", "cronworkflow", j.key.String(), "why", j.touch)
 		}
@@ -299,11 +309,13 @@ func (r *roll) concluded(c *cron, j job, done outcome) {
 	again := done.again
 	if done.touching != nil {
 		r.Log.Warn("the schedule could not be made to register anew", "cronworkflow", c.key.String(), "error", done.touching)
-		c.touched = time.Time{}
 		again = now.Add(r.Timing.RetryMax)
 	}
+	if j.touch != "" && !done.touched {
+		c.touched = time.Time{}
+	}
 	if j.works() {
-		again = r.take(c, j, done.report, now)
+		again = earlier(r.take(c, j, done.report, now), again)
 	}
 	switch {
 	case !again.IsZero():

@@ -26,6 +26,11 @@ type roll struct {
 	clockOff bool
 	// busy is how many recoveries are under way in each namespace.
 	busy map[string]int
+	// expected is when the goroutine was to go on at the latest, as it said when it last did; zero at first. Until the time hold
+	// nothing is judged: this process had stood still.
+	expected, hold time.Time
+	// late is when news was late first, of a while; until settled there may be more of it.
+	late, settled time.Time
 }
 
 // cron is what is kept of one CronWorkflow beside what the Watcher keeps.
@@ -39,6 +44,8 @@ type cron struct {
 	told
 	// looking says that a last look is under way; doubted that the one before found the CronWorkflow other than it is here.
 	looking, doubted bool
+	// heard is when the watch last told of it.
+	heard time.Time
 }
 
 // mode is what to do about missed firings of a CronWorkflow.
@@ -69,17 +76,65 @@ func (r *roll) serve(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case f := <-r.do:
+			r.awake()
 			f()
 			r.more()
 		case <-heartbeat.C:
+			r.awake()
 			r.beat()
 		case <-alarm.C:
+			r.awake()
 		}
 		alarm.Stop()
-		if wake, ok := r.turn(); ok {
-			alarm.Reset(max(wake.Sub(r.now()), time.Millisecond))
+		wake, ok := r.turn()
+		now := r.now()
+		r.expected = now.Add(r.Timing.Heartbeat)
+		if ok {
+			alarm.Reset(max(wake.Sub(now), time.Millisecond))
+			r.expected = later(earlier(wake, r.expected), now)
 		}
 	}
+}
+
+const (
+	// stoodStill is how much later than it had to this process goes on that was stopped, or starved, for a while.
+	stoodStill = 5 * time.Second
+	// catchUp is how long nothing is judged then: what happened meanwhile has to be heard of first, and whether it still leads.
+	catchUp = 10 * time.Second
+)
+
+const (
+	// lateNews is how old news is that is late: a watch that was silent tells of one thing after the other then, and a verdict in
+	// between would rest on what was so only for a while. settleLate is how long to wait for more, mostLate how long in all, once in
+	// lateEvery.
+	lateNews   = 5 * time.Second
+	settleLate = 2 * time.Second
+	mostLate   = 10 * time.Second
+	lateEvery  = time.Minute
+)
+
+// hear notices that news of something that happened at a time is late.
+func (r *roll) hear(happened time.Time) {
+	now := r.now()
+	if happened.IsZero() || now.Sub(happened) <= lateNews {
+		return
+	}
+	if now.Sub(r.late) > lateEvery {
+		r.late = now
+	}
+	r.settled = earlier(now.Add(settleLate), r.late.Add(mostLate))
+}
+
+// awake notices that this process stood still.
+func (r *roll) awake() {
+	now := r.now()
+	if r.expected.IsZero() || now.Sub(r.expected) <= stoodStill {
+		return
+	}
+	if r.hold = now.Add(catchUp); r.term != nil {
+		r.Log.Warn("this process stood still: what happened meanwhile has to be heard of before anything is judged", "from", r.expected, "until", now)
+	}
+	r.expected = now
 }
 
 // more does what else there is to do already.
@@ -100,6 +155,9 @@ func (r *roll) turn() (wake time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	now := r.now()
+	if until := later(r.hold, r.settled); now.Before(until) {
+		return until, true
+	}
 	r.heed(r.watcher.Judge(now), now)
 	r.recover(now)
 	wake, ok = r.watcher.Wake()

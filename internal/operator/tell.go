@@ -20,6 +20,9 @@ type told struct {
 	// stuck says why the schedule is stuck, blocked why a recovery is, unjudged why nothing can be judged, unwritten why its record
 	// cannot be written; empty when that is not so.
 	stuck, blocked, unjudged, unwritten string
+	// unscheduled is the last firing that Argo's controller, though alive, is certain not to have created; zero once it created a
+	// newer one.
+	unscheduled time.Time
 	// lostLately are the last firings that are certain to be lost for good.
 	lostLately []auditor.Finding
 	// alerting says that an alert may be firing.
@@ -48,8 +51,11 @@ func (r *roll) heed(judged []auditor.Judgement, now time.Time) {
 		if !ok {
 			continue
 		}
+		found := false // what is on record as missed has run
 		for _, f := range j.Decided {
-			r.tellFinding(c, f, slices.ContainsFunc(before, func(o auditor.Finding) bool { return o.ScheduledTime.Equal(f.ScheduledTime) }), now)
+			known := slices.ContainsFunc(before, func(o auditor.Finding) bool { return o.ScheduledTime.Equal(f.ScheduledTime) })
+			r.tellFinding(c, f, known, now)
+			found = found || f.Verdict == auditor.Backfilled || known && f.Verdict.Ran()
 		}
 		r.tellStuck(c, j.Stuck)
 		r.tellUnjudged(c, j.Err)
@@ -57,7 +63,7 @@ func (r *roll) heed(judged []auditor.Judgement, now time.Time) {
 		if !j.Changed {
 			continue
 		}
-		if j.Urgent || slices.ContainsFunc(j.Decided, func(f auditor.Finding) bool { return f.Verdict == auditor.Backfilled }) {
+		if j.Urgent || found {
 			c.lost++
 		}
 		switch {
@@ -140,6 +146,12 @@ func (r *roll) tellFinding(c *cron, f auditor.Finding, known bool, now time.Time
 		grace := auditor.EffectiveGrace(cmp.Or(c.cw.Settings.Grace, r.Judging.Grace), auditor.EffectiveDeadline(spec, c.cw.Settings, r.Judging.DefaultDeadline))
 		r.Metrics.DetectionDelay(now.Sub(f.ScheduledTime.Add(grace)))
 	}
+	switch {
+	case f.Verdict == auditor.Missed && f.Certainty == auditor.Certain && f.Cause == auditor.Unscheduled:
+		c.unscheduled = later(c.unscheduled, f.ScheduledTime)
+	case (f.Verdict == auditor.OnTime || f.Verdict == auditor.Late) && f.ScheduledTime.After(c.unscheduled):
+		c.unscheduled = time.Time{}
+	}
 	sure := f.Certainty != auditor.Likely
 	level := slog.LevelWarn
 	switch f.Verdict {
@@ -161,7 +173,7 @@ func (r *roll) tellFinding(c *cron, f auditor.Finding, known bool, now time.Time
 	default:
 		level = slog.LevelInfo
 	}
-	attrs := []any{"cronworkflow", c.key.String(), "firing", at, "verdict", f.Verdict}
+	attrs := []any{"cronworkflow", c.key.String(), "uid", c.cw.UID, "firing", at, "verdict", f.Verdict}
 	for _, more := range []struct{ key, value string }{
 		{"reason", string(f.Reason)}, {"certainty", string(f.Certainty)}, {"cause", string(f.Cause)},
 		{"deadline", stamp(f.Deadline)}, {"created_at", stamp(f.CreatedAt)}, {"evidence", strings.Join(f.Evidence, " ")},

@@ -74,6 +74,9 @@ func (o *Operator) conclude(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), o.Timing.Flush)
 	defer cancel()
 	o.ask(func() {
+		if o.now().Before(o.roll.hold) {
+			return // what is known is not what was so until now
+		}
 		for key := range o.roll.crons {
 			if state, ok := o.roll.watcher.State(key); ok {
 				_ = o.Records.Save(ctx, key, state, false) // a record that another has written since is the other's

@@ -315,14 +315,14 @@ func TestMistakesAreFound(t *testing.T) {
 
 		// The end.
 		"a schedule is dead after the faults": {func(p *play) {
-			p.truth.FaultsEnd = at(26, 30)
+			p.truth.FaultsEnd = at(25, 30)
 			p.spec().StartingDeadline = 0
 			p.loses(27, 28, 29, 30)
 			p.spec().StartingDeadline = 0
 			for m := 27; m <= 30; m++ {
 				p.say(m, "Expired", "")
 			}
-		}, []string{"LeftUnscheduled 28", "LeftUnscheduled 29"}},
+		}, []string{"LeftUnscheduled 29"}},
 		"what Forbid skips then is not dead": {func(p *play) {
 			p.truth.FaultsEnd = at(20, 0)
 			p.spec().Policy = "Forbid"

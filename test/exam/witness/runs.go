@@ -78,18 +78,18 @@ func (c *cronWorkflow) wrongRecovery(r *Workflow, at time.Time, of bool) string 
 		return "it was suspended when the firing was due"
 	case f.settled && f.spec.whenFalse(at):
 		return "its when expression was false when the firing was due"
-	case r.Created.Before(at.Add(10 * time.Second)):
+	case r.Created.Before(at.Add(10*time.Second - latency)): // Rollcall knows the API server's clock to half a second or so
 		return "its grace was not over"
 	}
 	if spec := c.specAt(r.Created); spec >= 0 {
 		// Its creation is known to the second, and the request took a moment.
-		if next := nextFiring(c.schedules[spec], r.Created); !next.IsZero() && next.Sub(r.Created) < 4*time.Second {
+		if next := nextFiring(c.schedules[spec], r.Created); !next.IsZero() && next.Sub(r.Created) < 4*time.Second && c.ran(next, r.Created) == nil {
 			return "the live firing of " + stamp(next) + " was about to start"
 		}
 	}
 	unfinished := 0
 	for _, w := range c.counted {
-		if w != r && w.BackfilledBy != "" && w.Created.Before(r.Created) && !w.over(r.Created) {
+		if w != r && w.BackfilledBy != "" && w.Created.Before(r.Created) && !w.over(r.Created.Add(2*latency)) { // ends are by Argo's clock
 			unfinished++
 		}
 	}
@@ -109,7 +109,7 @@ func (c *cronWorkflow) besides(r *Workflow) *Workflow {
 		_, live := c.of[other]
 		switch {
 		case other == r:
-		case other.Created.Before(r.Created.Add(-latency)) && !other.over(r.Created.Add(latency)):
+		case other.Created.Before(r.Created.Add(-latency)) && !other.over(r.Created.Add(2*latency)): // ends are by Argo's clock
 			// One that came while the request was on its way could not be seen.
 			if other.Created.Before(r.Created.Add(-inFlight)) || !c.any.overlap(other.Created, r.Created) {
 				return other
@@ -198,14 +198,21 @@ func (e *exam) unscheduled(c *cronWorkflow) {
 	if e.FaultsEnd.IsZero() {
 		return
 	}
+	// Where Argo is alive, that it left a firing out is the first sign of a schedule that it has dropped. What counts is the next one
+	// but for a minute.
+	var sign time.Time
 	for _, f := range c.firings {
-		if !f.at.After(e.FaultsEnd.Add(time.Minute)) || !c.live(f) || f.at.Sub(f.spec.From) < time.Minute {
+		switch {
+		case !f.at.After(e.FaultsEnd.Add(time.Minute)) || !c.live(f) || f.at.Sub(f.spec.From) < time.Minute,
+			f.spec.Backfill == "off" || f.spec.Backfill == "dry-run", // Rollcall is to keep its hands off
+			slices.ContainsFunc(c.runs[f.at.Unix()], func(w *Workflow) bool { return w.BackfilledBy == "" }),
+			f.spec.policy() == "Forbid" && c.notForbidden(f) == "":
 			continue
 		}
-		if slices.ContainsFunc(c.runs[f.at.Unix()], func(w *Workflow) bool { return w.BackfilledBy == "" }) {
-			continue
+		if sign.IsZero() {
+			sign = f.at.Add(c.grace(f.spec))
 		}
-		if f.spec.policy() == "Forbid" && c.notForbidden(f) == "" {
+		if !f.at.After(sign.Add(time.Minute)) {
 			continue
 		}
 		e.mistake(LeftUnscheduled, c, f.at, "it was due %s after the faults had ended, and Argo did not run it; lastScheduledTime was %s",

@@ -45,7 +45,7 @@ func (e *exam) verdicts(c *cronWorkflow, f firing) {
 				accused = true
 				e.mistake(FalseMiss, c, f.at, "%s: %s", v.text(), why)
 			}
-		case ran(v.Verdict) && c.ran(f.at, v.SaidAt.Add(latency)) == nil:
+		case ran(v.Verdict) && c.ran(f.at, v.SaidAt.Add(latency)) == nil && !c.formersRun(f.at, v):
 			if accused {
 				continue
 			}
@@ -58,12 +58,24 @@ func (e *exam) verdicts(c *cronWorkflow, f firing) {
 	}
 	i := slices.IndexFunc(all, func(v Verdict) bool { return v.Final })
 	if i < 0 {
-		if c.Deleted.IsZero() || c.Deleted.After(c.To) {
+		if (c.Deleted.IsZero() || c.Deleted.After(c.To)) && c.firstSeen().Before(f.at) && f.at.Sub(f.spec.From) > latency {
 			e.mistake(NoVerdict, c, f.at, "nothing is said of it in the end%s", lastSaid(all))
 		}
 		return
 	}
 	e.final(c, f, all[i], accused)
+}
+
+// firstSeen is when Rollcall could first see the CronWorkflow: of what was before that it need not speak.
+func (c *cronWorkflow) firstSeen() time.Time {
+	seen := c.Created
+	for {
+		end := c.troubled.lastEnd(seen, seen.Add(lag))
+		if !end.After(seen) {
+			return seen
+		}
+		seen = end.Add(lag)
+	}
 }
 
 func lastSaid(all []Verdict) string {
@@ -92,7 +104,7 @@ func (e *exam) final(c *cronWorkflow, f firing, v Verdict, accused bool) {
 			e.mistake(FalseMiss, c, f.at, "%s: %s", v.text(), why)
 		}
 	case ran(v.Verdict):
-		if c.ran(f.at, v.SaidAt.Add(latency)) == nil {
+		if c.ran(f.at, v.SaidAt.Add(latency)) == nil && !c.formersRun(f.at, v) {
 			if !accused {
 				e.mistake(FalseRun, c, f.at, "%s: it had no run", v.text())
 			}
@@ -108,11 +120,18 @@ func (e *exam) final(c *cronWorkflow, f firing, v Verdict, accused bool) {
 	}
 }
 
+// formersRun says whether the run that status.lastScheduledTime told of is one that Argo made for a former CronWorkflow of the name.
+func (c *cronWorkflow) formersRun(at time.Time, v Verdict) bool {
+	return v.Reason == "StatusOnly" && slices.ContainsFunc(c.Workflows, func(w Workflow) bool {
+		return w.Namespace == c.Namespace && w.Name == fmt.Sprintf("%s-%d", c.Name, at.Unix()) && w.BackfilledBy == ""
+	})
+}
+
 // falseMiss says why the firing must not be called lost; empty where it may.
 func (c *cronWorkflow) falseMiss(f firing, v Verdict) string {
 	if run := c.ran(f.at, v.SaidAt); run != nil && (v.Certainty != "likely" || !run.DeletedByHand) {
 		switch {
-		case run.BackfilledBy == "" && run.Created.Add(time.Second).Before(f.at.Add(c.grace(f.spec))):
+		case run.BackfilledBy == "" && run.Created.Add(time.Second).Before(f.at.Add(c.grace(f.spec))) && v.SaidAt.Sub(run.Created) > latency:
 			return fmt.Sprintf("it ran within its grace: %s was made at %s", run.Name, stamp(run.Created))
 		case c.shouldKnow(run.Created, v.SaidAt):
 			return fmt.Sprintf("it ran: %s was made at %s", run.Name, stamp(run.Created))
@@ -175,9 +194,10 @@ func (c *cronWorkflow) submissionError(f firing) bool {
 	return slices.ContainsFunc(c.statusesOf(f.at, f.at.Add(c.grace(f.spec))), func(s Status) bool { return s.SubmissionError })
 }
 
-// newerRan is a run of a newer firing that was made until then; nil where there is none.
+// newerRan is a run of a newer firing that was made until then; nil where there is none. Where Argo's clock is ahead it runs a
+// firing before its time.
 func (c *cronWorkflow) newerRan(at, until time.Time) *Workflow {
-	for i := c.due[at.Unix()] + 1; i < len(c.firings) && !c.firings[i].at.After(until); i++ {
+	for i := c.due[at.Unix()] + 1; i < len(c.firings) && !c.firings[i].at.After(until.Add(2*time.Minute)); i++ {
 		if run := c.ran(c.firings[i].at, until); run != nil {
 			return run
 		}
@@ -220,7 +240,8 @@ func (c *cronWorkflow) falseSkip(f firing, v Verdict) string {
 			return "it was not suspended around that time"
 		}
 	case "Stopped":
-		if !slices.ContainsFunc(c.statusesOf(c.Created, f.at.Add(c.grace(f.spec)+latency)), func(s Status) bool { return s.Stopped }) {
+		// Why Argo did not run one that was due shortly before it was stopped, nobody can tell who was not there.
+		if !slices.ContainsFunc(c.statusesOf(c.Created, v.SaidAt), func(s Status) bool { return s.Stopped }) {
 			return "it had never been stopped"
 		}
 	case "When":
@@ -228,6 +249,9 @@ func (c *cronWorkflow) falseSkip(f firing, v Verdict) string {
 			return "no when expression was false then"
 		}
 	case "Forbidden":
+		if around(func(s *Spec) bool { return s.whenFalse(f.at) }) {
+			return "" // Argo asks that first, and comes to the same end
+		}
 		return c.notForbidden(f)
 	case "Superseded":
 		if !around(func(s *Spec) bool { return s.policy() == "Replace" || s.CatchUp == "latest" }) {

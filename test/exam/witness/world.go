@@ -145,7 +145,7 @@ func (c *cronWorkflow) findFirings() error {
 			if i+1 < len(c.Specs) && !t.Before(c.Specs[i+1].From) {
 				continue // it is the next spec's
 			}
-			if !t.After(c.From) {
+			if !t.After(c.From) || !t.After(c.Created) {
 				continue
 			}
 			grace := c.grace(spec)

@@ -1,0 +1,72 @@
+package fake
+
+import (
+	"context"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// The requests that Argo's controller makes.
+
+// PatchCron changes a CronWorkflow as a merge patch without a resourceVersion does, and returns it as it is then.
+func (c *Client) PatchCron(ctx context.Context, key Key, change func(*CronWorkflow)) (patched *CronWorkflow, err error) {
+	err = c.do(ctx, "patch", "cronworkflows", key.Name, func() error {
+		err := c.server.patchCron(key, 0, func(cw *CronWorkflow) {
+			change(cw)
+			cw.ArgoAt = Second(now())
+		})
+		patched = c.server.crons[key]
+		return err
+	})
+	return patched, err
+}
+
+// CreateRun makes a Workflow.
+func (c *Client) CreateRun(ctx context.Context, w Workflow) (made *Workflow, err error) {
+	err = c.do(ctx, "create", "workflows", w.Name, func() error {
+		w.ArgoAt = Second(now())
+		made, err = c.server.createRun(w)
+		return err
+	})
+	return made, err
+}
+
+// Run reads a Workflow.
+func (c *Client) Run(ctx context.Context, key Key) (found *Workflow, err error) {
+	err = c.do(ctx, "get", "workflows", key.Name, func() error {
+		if found = c.server.runs[key]; found == nil {
+			return apierrors.NewNotFound(workflows, key.Name)
+		}
+		return nil
+	})
+	return found, err
+}
+
+// UpdateRun changes the Workflow of that UID; nothing happens where that changes nothing.
+func (c *Client) UpdateRun(ctx context.Context, key Key, uid string, change func(*Workflow)) error {
+	return c.do(ctx, "patch", "workflows", key.Name, func() error {
+		old := c.server.runs[key]
+		if old == nil || old.UID != uid {
+			return apierrors.NewNotFound(workflows, key.Name)
+		}
+		w := *old
+		if change(&w); w == *old {
+			return nil
+		}
+		w.ArgoAt = Second(now())
+		c.server.putRun(w)
+		return nil
+	})
+}
+
+// DeleteRun deletes a Workflow.
+func (c *Client) DeleteRun(ctx context.Context, key Key) error {
+	return c.do(ctx, "delete", "workflows", key.Name, func() error {
+		w := c.server.runs[key]
+		if w == nil {
+			return apierrors.NewNotFound(workflows, key.Name)
+		}
+		c.server.dropRun(w)
+		return nil
+	})
+}

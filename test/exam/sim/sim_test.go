@@ -1,0 +1,250 @@
+package sim
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rogpeppe/go-internal/txtar"
+	"pgregory.net/rapid"
+
+	"rollcall.dev/rollcall/test/exam/witness"
+)
+
+var (
+	seed    = flag.Int("seed", 1, "of the worlds; 0: the present time")
+	firings = flag.Int("firings", 100_000, "how many firings the worlds of the exam have together")
+	world   = flag.String("world", "", "a case as in testdata: play it, and log all that happens in it")
+	survey  = flag.String("survey", "", "a folder: go on after mistakes, and leave the worlds in which they were made there")
+)
+
+const (
+	// shards are how many parts of the exam can go on side by side. Their number is part of what a seed means.
+	shards = 4
+	// fewest is how many firings a world has at the least, on average.
+	fewest = 50
+)
+
+// rules are the witness's, but for the share of Unknown, which is of all worlds together.
+func rules() witness.Rules {
+	r := witness.DefaultRules()
+	r.UnknownShare = 1
+	return r
+}
+
+// happens lets a world happen in a bubble of its own.
+func happens(t *testing.T, w World, log slog.Handler) (report witness.Report, wrong []witness.Mistake) {
+	t.Helper()
+	var err error
+	synctest.Test(t, func(*testing.T) { report, err = Play(w, rules(), log) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report, slices.DeleteFunc(slices.Clone(report.Mistakes), func(m witness.Mistake) bool { return !m.Kind.Rollcalls() })
+}
+
+func spelled(all []witness.Mistake) string {
+	var b strings.Builder
+	for _, m := range all {
+		fmt.Fprintf(&b, "%s %s %s: %s\n", m.Kind, m.Name, m.ScheduledTime.Format("15:04:05"), m.Why)
+	}
+	return b.String()
+}
+
+// keep leaves a world in a folder as a case: with the mistakes as its comment.
+func keep(folder, name string, w World, wrong []witness.Mistake) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	c := &txtar.Archive{Comment: []byte(spelled(wrong)), Files: []txtar.File{{Name: "world.yaml", Data: []byte(w.String())}}}
+	return os.WriteFile(filepath.Join(folder, name+".txtar"), txtar.Format(c), 0o600)
+}
+
+// open reads a case.
+func open(t *testing.T, path string) World {
+	t.Helper()
+	c, err := txtar.ParseFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Files) != 1 || c.Files[0].Name != "world.yaml" {
+		t.Fatalf("%s has to have one file, world.yaml", path)
+	}
+	w, err := Read(c.Files[0].Data)
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return w
+}
+
+// again is how often a case is played: what happens at one moment happens in any order, and differs from time to time.
+const again = 3
+
+func TestNoCaseIsAMistakeAnyMore(t *testing.T) {
+	if *world != "" {
+		report, wrong := happens(t, open(t, *world), slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		t.Logf("%+v", report)
+		if len(wrong) > 0 {
+			t.Error(spelled(wrong))
+		}
+		return
+	}
+	cases, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(cases) == 0 {
+		t.Fatal("no cases: ", err)
+	}
+	for _, path := range cases {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			for range again {
+				if _, wrong := happens(t, open(t, path), nil); len(wrong) > 0 {
+					t.Fatal(spelled(wrong))
+				}
+			}
+		})
+	}
+}
+
+func TestAWorldIsReadAsItWasWritten(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := worlds(rt)
+		read, err := Read([]byte(w.String()))
+		if err != nil || read.String() != w.String() {
+			rt.Errorf("%v, and it is\n%s", err, read)
+		}
+	})
+}
+
+// exam is the sum of all worlds.
+type exam struct {
+	mu     sync.Mutex
+	worlds int
+	sum    witness.Report
+}
+
+func (e *exam) add(r witness.Report) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.worlds++
+	e.sum.Firings += r.Firings
+	e.sum.Ran += r.Ran
+	e.sum.Recovered += r.Recovered
+	e.sum.Evidenced += r.Evidenced
+	e.sum.Accusations += r.Accusations
+	for _, m := range []struct {
+		into *map[string]int
+		from map[string]int
+	}{{&e.sum.Unknown, r.Unknown}, {&e.sum.Verdicts, r.Verdicts}, {&e.sum.Faults, r.Faults}} {
+		if *m.into == nil {
+			*m.into = map[string]int{}
+		}
+		for k, n := range m.from {
+			(*m.into)[k] += n
+		}
+	}
+	for _, m := range r.Mistakes {
+		if !m.Kind.Rollcalls() {
+			e.sum.Mistakes = append(e.sum.Mistakes, m)
+		}
+	}
+}
+
+// share is how many of the firings with evidence were called Unknown.
+func (e *exam) share() float64 {
+	n := 0
+	for _, of := range e.sum.Unknown {
+		n += of
+	}
+	return float64(n) / float64(max(e.sum.Evidenced, 1))
+}
+
+func (e *exam) figures(t *testing.T) {
+	t.Helper()
+	s := e.sum
+	t.Logf("%d worlds, %d firings: %d ran, %d of them recovered; %d certain accusations; %d that Argo itself doubled", e.worlds, s.Firings, s.Ran, s.Recovered, s.Accusations, len(s.Mistakes))
+	t.Logf("Unknown are %.3f %% of the %d with evidence: %v", 100*e.share(), s.Evidenced, s.Unknown)
+	t.Logf("verdicts: %v", s.Verdicts)
+	var faults []string
+	for _, k := range slices.Sorted(maps.Keys(s.Faults)) {
+		faults = append(faults, fmt.Sprintf("%s %d", k, s.Faults[k]))
+	}
+	t.Logf("faults: %s", strings.Join(faults, ", "))
+}
+
+// seeding keeps the shards from reading each other's seed: rapid takes it from a flag when a check begins.
+var seeding sync.Mutex
+
+func TestNoFiringIsLostDoubledOrWronglyAccused(t *testing.T) {
+	if *world != "" {
+		return
+	}
+	from := cmp.Or(*seed, int(time.Now().Unix()))
+	t.Logf("seed %d", from)
+	all := &exam{}
+	began := time.Now()
+	t.Run("shard", func(t *testing.T) {
+		for shard := range shards {
+			t.Run(fmt.Sprint(shard), func(t *testing.T) {
+				t.Parallel()
+				all.shard(t, from, shard, *firings/shards)
+			})
+		}
+	})
+	all.figures(t)
+	t.Logf("it took %s", time.Since(began).Round(time.Second))
+	if most := witness.DefaultRules().UnknownShare; *survey == "" && !t.Failed() && all.share() > most {
+		t.Errorf("Unknown are more than %g of the firings for which evidence existed", most)
+	}
+}
+
+// shard makes up worlds until they have so many firings.
+func (e *exam) shard(t *testing.T, from, shard, firings int) {
+	seeding.Lock()
+	read := sync.OnceFunc(seeding.Unlock)
+	defer read()
+	for name, value := range map[string]int{"rapid.seed": from*shards + shard, "rapid.checks": max(firings/fewest, 1)} {
+		if err := flag.Set(name, fmt.Sprint(value)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := flag.Set("rapid.nofailfile", "true"); err != nil {
+		t.Fatal(err)
+	}
+	n, done, failed := 0, 0, false
+	rapid.Check(t, func(rt *rapid.T) {
+		read()
+		if done >= firings && !failed {
+			return
+		}
+		w := worlds(rt)
+		report, wrong := happens(t, w, nil)
+		if !failed {
+			n++
+			done += report.Firings
+			e.add(report)
+		}
+		switch name := fmt.Sprintf("seed-%d-%d", from, shard); {
+		case len(wrong) == 0:
+		case *survey != "":
+			t.Errorf("world %d-%d:\n%s", shard, n, spelled(wrong))
+			if err := keep(*survey, fmt.Sprintf("%s-%d", name, n), w, wrong); err != nil {
+				t.Error(err)
+			}
+		default: // of the worlds that it shrinks to, the last one stays
+			failed = true
+			if err := keep("testdata", name, w, wrong); err != nil {
+				t.Error(err)
+			}
+			rt.Fatalf("%s\nkept as testdata/%s.txtar\n%s", spelled(wrong), name, w)
+		}
+	})
+}

@@ -1,0 +1,147 @@
+package sim
+
+import (
+	"time"
+
+	"rollcall.dev/rollcall/test/exam/fake"
+	"rollcall.dev/rollcall/test/exam/witness"
+)
+
+// truth is what the witness sees. All its methods are called with the server locked.
+type truth struct {
+	crons   []*witness.CronWorkflow
+	byUID   map[string]*witness.CronWorkflow
+	runs    []*witness.Workflow
+	runByID map[string]*witness.Workflow
+	outages []witness.Outage
+}
+
+func newTruth() *truth {
+	return &truth{byUID: map[string]*witness.CronWorkflow{}, runByID: map[string]*witness.Workflow{}}
+}
+
+func now() time.Time { return time.Now().UTC() }
+
+func (t *truth) saw(e fake.Event) {
+	switch {
+	case e.CronWorkflow != nil:
+		t.sawCron(e.CronWorkflow, e.Gone)
+	default:
+		t.sawRun(e.Workflow, e.Gone)
+	}
+}
+
+func (t *truth) sawCron(cw *fake.CronWorkflow, gone bool) {
+	c := t.byUID[cw.UID]
+	if c == nil {
+		c = &witness.CronWorkflow{Namespace: cw.Namespace, Name: cw.Name, UID: cw.UID, Created: cw.Created}
+		t.byUID[cw.UID] = c
+		t.crons = append(t.crons, c)
+	}
+	if gone {
+		c.Deleted = now()
+		return
+	}
+	if _, registered := cw.Annotations[fake.LastUsedSchedule]; c.Served.IsZero() && (registered || !cw.Status.Last.IsZero()) {
+		c.Served = now()
+	}
+	spec := specOf(cw)
+	if n := len(c.Specs); n == 0 || differs(c.Specs[n-1], spec) {
+		if n == 0 {
+			spec.From = cw.Created
+		}
+		c.Specs = append(c.Specs, spec)
+	}
+	status := witness.Status{
+		At: now(), LastScheduledTime: cw.Status.Last, Active: len(cw.Status.Active), Stopped: cw.Status.Phase == fake.Stopped || cw.Labels[fake.Completed] == "true",
+		SubmissionError: cw.Status.SubmissionError != "",
+	}
+	if n := len(c.Statuses); n > 0 {
+		last := c.Statuses[n-1]
+		last.At = status.At
+		if last == status {
+			return
+		}
+	}
+	c.Statuses = append(c.Statuses, status)
+}
+
+func specOf(cw *fake.CronWorkflow) witness.Spec {
+	s := cw.Spec
+	out := witness.Spec{
+		From: now(), Schedules: s.Schedules, Timezone: s.Timezone, Suspend: s.Suspend, Policy: s.Policy,
+		StartingDeadline: time.Duration(s.Deadline) * time.Second, Deadline: cw.Settings.Deadline, When: s.When, StopStrategy: s.StopAfter > 0, TTL: -1,
+		CatchUp: string(cw.Settings.CatchUp), Backfill: string(cw.Settings.Backfill), Grace: cw.Settings.Grace, AuditOff: cw.Settings.Off,
+	}
+	if s.When != "" {
+		out.WhenAt = s.Holds
+	}
+	out.SuccessfulLimit, out.FailedLimit = s.Limits()
+	if s.TTL != nil {
+		out.TTL = time.Duration(*s.TTL) * time.Second
+	}
+	return out
+}
+
+func differs(a, b witness.Spec) bool {
+	if len(a.Schedules) != len(b.Schedules) {
+		return true
+	}
+	for i := range a.Schedules {
+		if a.Schedules[i] != b.Schedules[i] {
+			return true
+		}
+	}
+	return a.Timezone != b.Timezone || a.Suspend != b.Suspend || a.Policy != b.Policy || a.StartingDeadline != b.StartingDeadline || a.Deadline != b.Deadline ||
+		a.When != b.When || a.StopStrategy != b.StopStrategy || a.TTL != b.TTL || a.SuccessfulLimit != b.SuccessfulLimit || a.FailedLimit != b.FailedLimit ||
+		a.CatchUp != b.CatchUp || a.Backfill != b.Backfill || a.Grace != b.Grace || a.AuditOff != b.AuditOff
+}
+
+func (t *truth) sawRun(w *fake.Workflow, gone bool) {
+	r := t.runByID[w.UID]
+	if r == nil {
+		r = &witness.Workflow{
+			Namespace: w.Namespace, Name: w.Name, UID: w.UID, CronWorkflow: w.CronLabel, ScheduledTime: w.Scheduled, BackfilledBy: w.BackfilledBy,
+			Created: w.Created,
+		}
+		if w.Controlled {
+			r.OwnerUID = w.Owner
+		}
+		t.runByID[w.UID] = r
+		t.runs = append(t.runs, r)
+	}
+	if !r.Ended.IsZero() && !w.Fulfilled() && !gone {
+		// A run that was retried is under way once more: for the witness that is another one, and no firing's.
+		again := *r
+		again.Name, again.BackfilledBy = w.Name+"-retried", ""
+		again.Created, again.Ended, again.Terminated = now(), time.Time{}, time.Time{}
+		r = &again
+		t.runByID[w.UID] = r
+		t.runs = append(t.runs, r)
+	}
+	if w.Shutdown && r.Terminated.IsZero() {
+		r.Terminated = now()
+	}
+	// When it ended is by the witness's own clock, whatever Argo's says.
+	if r.Failed = w.Fulfilled() && w.Phase != fake.Succeeded; w.Fulfilled() && r.Ended.IsZero() {
+		r.Ended = now()
+	}
+	if gone {
+		for _, of := range t.runs {
+			if of.UID == w.UID {
+				of.Deleted, of.DeletedByHand = now(), w.ByHand
+			}
+		}
+	}
+}
+
+func (t *truth) told() witness.Truth {
+	out := witness.Truth{Outages: t.outages}
+	for _, c := range t.crons {
+		out.CronWorkflows = append(out.CronWorkflows, *c)
+	}
+	for _, r := range t.runs {
+		out.Workflows = append(out.Workflows, *r)
+	}
+	return out
+}
