@@ -104,10 +104,11 @@ bench: ## Run the benchmarks.
 
 # Inputs that are interesting are made smaller for no more than a second: by default that takes most of the time.
 fuzz: ## Fuzz each fuzz test for FUZZTIME (default 30s), FUZZPARALLEL at once (default: one for each core); RUN is a pattern of their names.
-	@for p in $$(go list ./schedule/... ./auditor/... ./backfill/... ./internal/... ./cmd/...); do \
+	@failed=; for p in $$(go list ./schedule/... ./auditor/... ./backfill/... ./internal/... ./cmd/...); do \
 	  for f in $$(go test -list '^Fuzz.*$(RUN)' $$p | grep '^Fuzz' || true); do \
 	    echo "$$p $$f"; \
-	    go test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} -fuzzminimizetime 1s $${FUZZPARALLEL:+-parallel $$FUZZPARALLEL} $$p || exit 1; done; done
+	    go test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} -fuzzminimizetime 1s $${FUZZPARALLEL:+-parallel $$FUZZPARALLEL} $$p || failed="$$failed $$f"; done; done; \
+	  test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
 binaries: ## Build etcd, kube-apiserver, kubectl, Argo's controllers and Helm into the cache (minutes, once per version).
 	@go run ./test/binaries/build >/dev/null
