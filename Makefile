@@ -18,9 +18,10 @@ IMAGE ?= rollcall.dev/rollcall
 # The chart asks for the image of its own appVersion.
 TAG ?= $(shell sed -n 's/^appVersion: *"\(.*\)"/\1/p' charts/rollcall/Chart.yaml)
 PLATFORMS ?= linux/amd64,linux/arm64
+OUT ?= dist
 NODE_ARCH := $(shell go env GOARCH)
-NODE_IMAGE := dist/rollcall-$(TAG)-linux-$(NODE_ARCH).tar
-NODE_IMAGE_MADE = $(MAKE) --no-print-directory image PLATFORMS=linux/$(NODE_ARCH) >/dev/null
+NODE_IMAGE := dist/node/rollcall-$(TAG)-linux-$(NODE_ARCH).tar
+NODE_IMAGE_MADE = $(MAKE) --no-print-directory image PLATFORMS=linux/$(NODE_ARCH) OUT=dist/node >/dev/null
 # The types of CronAudit, and where what is generated from them goes.
 API := internal/record/v1alpha1
 CRDS ?= charts/rollcall/files/crds
@@ -42,7 +43,7 @@ build: ## Build bin/rollcall.
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/rollcall ./cmd/rollcall
 
 image: ## Build the container image IMAGE:TAG for PLATFORMS into dist/, with an SBOM beside it.
-	@SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' go run ./image/build -image '$(IMAGE)' -tag '$(TAG)' -platforms '$(PLATFORMS)' \
+	@SOURCE_DATE_EPOCH='$(SOURCE_DATE_EPOCH)' go run ./image/build -image '$(IMAGE)' -tag '$(TAG)' -platforms '$(PLATFORMS)' -out '$(OUT)' \
 	  -revision '$(REVISION)' -ldflags '$(LDFLAGS)'
 
 chart: ## Package the Helm chart into dist/.
@@ -103,10 +104,11 @@ bench: ## Run the benchmarks.
 
 # Inputs that are interesting are made smaller for no more than a second: by default that takes most of the time.
 fuzz: ## Fuzz each fuzz test for FUZZTIME (default 30s), FUZZPARALLEL at once (default: one for each core); RUN is a pattern of their names.
-	@for p in $$(go list ./schedule/... ./auditor/... ./backfill/... ./internal/... ./cmd/...); do \
+	@failed=; for p in $$(go list ./schedule/... ./auditor/... ./backfill/... ./internal/... ./cmd/...); do \
 	  for f in $$(go test -list '^Fuzz.*$(RUN)' $$p | grep '^Fuzz' || true); do \
 	    echo "$$p $$f"; \
-	    go test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} -fuzzminimizetime 1s $${FUZZPARALLEL:+-parallel $$FUZZPARALLEL} $$p || exit 1; done; done
+	    go test -run '^$$' -fuzz "^$$f$$" -fuzztime $${FUZZTIME:-30s} -fuzzminimizetime 1s $${FUZZPARALLEL:+-parallel $$FUZZPARALLEL} $$p || failed="$$failed $$f"; done; done; \
+	  test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
 binaries: ## Build etcd, kube-apiserver, kubectl, Argo's controllers and Helm into the cache (minutes, once per version).
 	@go run ./test/binaries/build >/dev/null

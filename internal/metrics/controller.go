@@ -32,7 +32,7 @@ func newWhole(version, commit string) whole {
 	w := whole{
 		startDelay: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "rollcall_start_delay_seconds",
-			Help:    "From the scheduled time of a firing to the creation of its run.",
+			Help:    "From the scheduled time of a firing to the creation of its run, where Argo made it.",
 			Buckets: []float64{1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600},
 		}),
 		detectionDelay: prometheus.NewHistogram(prometheus.HistogramOpts{

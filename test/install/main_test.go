@@ -88,9 +88,9 @@ func find(paths binaries.Paths) error {
 
 // provide gives the node Rollcall's image, under the name that the chart asks for, and Argo's controller.
 func provide(ctx context.Context) error {
-	image := filepath.Join(filepath.Dir(filepath.Dir(chart)), "dist", "rollcall-"+chartField("appVersion")+"-linux-"+runtime.GOARCH+".tar")
+	image := filepath.Join(filepath.Dir(filepath.Dir(chart)), "dist", "node", "rollcall-"+chartField("appVersion")+"-linux-"+runtime.GOARCH+".tar")
 	if _, err := os.Stat(image); err != nil {
-		return fmt.Errorf("%w: run make image", err)
+		return fmt.Errorf("%w: run make test-node, which builds it", err)
 	}
 	if err := shared.Import(ctx, image); err != nil {
 		return err

@@ -4,7 +4,7 @@
 // A program calls Enter first thing in main or TestMain. It then runs again, as root of a new network, mount and process-id
 // namespace, and whatever it starts there – a container runtime, containers, servers on all interfaces – can neither be reached
 // from outside nor outlive it. What the program inside writes below Inside.Dir is visible outside; the folders in which a
-// container runtime leaves traces (/run, /var/log, /var/lib/cni) are its own.
+// container runtime leaves traces (/run, /var/log, /var/lib/cni, /var/lib/kubelet) are its own.
 //
 // Outside can be offered one way in: a port on the loopback interface that leads to an address inside (Options.Forward).
 //

@@ -14,7 +14,7 @@ import (
 )
 
 // own are the folders that get contents of their own inside.
-var own = []string{"/var/log", "/var/lib/cni"}
+var own = []string{"/var/log", "/var/lib/cni", "/var/lib/kubelet"}
 
 // initialize is the first process of the namespaces. When it ends, the kernel ends all others.
 func initialize() (int, error) {

@@ -83,6 +83,12 @@ func enter(o Options) (int, error) {
 	}
 	defer alive.Close()
 	defer remove(dir)
+	// Something is mounted on them inside; outside they are in nobody's way, and need not stay.
+	for _, path := range own {
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			defer os.Remove(path) //nolint:errcheck // not empty: it has become somebody's
+		}
+	}
 	env := append(os.Environ(), stageVariable+"="+stageInit, dirVariable+"="+dir)
 	if o.Forward {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -25,6 +25,9 @@ const inTheBackground = "keep-in-the-background"
 // start starts the cluster in the background and waits until it can be used.
 func (s *state) start(ctx context.Context, out io.Writer, images []string) error {
 	if s.pid() != 0 && s.ready() {
+		if err := s.answers(ctx); err != nil {
+			return fmt.Errorf("a cluster was started and does not answer; make cluster-down ends what is left of it: %w", err)
+		}
 		if err := s.refresh(ctx, out, images); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -45,6 +46,15 @@ const (
 	readyFile      = "ready"
 	binFolder      = "bin"
 )
+
+// answers is nil when the API server does.
+func (s *state) answers(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, s.path(filepath.Join(binFolder, "kubectl")), "--kubeconfig", s.path(kubeconfigFile), "--request-timeout=5s", "get", "--raw", "/readyz").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
 
 // refresh gives the cluster that is up the images anew.
 func (s *state) refresh(ctx context.Context, out io.Writer, images []string) error {
@@ -103,14 +113,14 @@ func (s *state) stop(ctx context.Context, out io.Writer) error {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	fmt.Fprintln(out, "The cluster is gone, with everything that was in it.")
+	fmt.Fprintln(out, "The cluster is gone, with everything that was in it. A shell that sourced its env: unset KUBECONFIG")
 	return os.RemoveAll(s.dir)
 }
 
 // explain says how to use the cluster.
 func (s *state) explain(out io.Writer) {
 	fmt.Fprintf(out, `
-The cluster is up: Kubernetes with one node, and Argo's controller (kubectl -n argo get pods). To use it in this shell:
+The cluster is up: Kubernetes with one node, without DNS, and Argo's controller (kubectl -n argo get pods). To use it in this shell:
 
   source %s        # KUBECONFIG, and kubectl and helm of the right versions
   kubectl get nodes
