@@ -199,7 +199,7 @@ func (r *roll) begin(c *cron, now time.Time) {
 	}
 	// What recovers an outstanding firing frees the schedule too; where nothing does for the moment, Argo is to look again.
 	if mode == auditor.BackfillOn && !c.owes() && !now.Before(c.touched.Add(touchEvery)) {
-		if j.touch = c.stuck; j.touch == "" && !c.unscheduled.IsZero() {
+		if j.touch = c.stuck; j.touch == "" && !c.unscheduled.IsZero() && alive(in.Controller, now) {
 			j.touch = fmt.Sprintf("Argo's controller is alive, and did not create the firing of %s.", stamp(c.unscheduled))
 		}
 		if j.touch != "" {
@@ -230,6 +230,16 @@ func (r *roll) begin(c *cron, now time.Time) {
 func wouldBlock(in auditor.Input, now time.Time) bool {
 	spec := presentSpec(in.CronWorkflow)
 	return spec.Policy == auditor.Forbid && spec.StartingDeadline == 0 && in.Controller.Away(now)
+}
+
+// alive says whether a controller of Argo's gave a sign of life lately: its lease is renewed every few seconds and read every 15 s.
+func alive(argo auditor.Controller, now time.Time) bool {
+	const lately = 45 * time.Second
+	if argo.Lease != nil && now.Sub(argo.Lease.RenewedAt) < lately {
+		return true
+	}
+	n := len(argo.Writes)
+	return n > 0 && now.Sub(argo.Writes[n-1]) < lately
 }
 
 // works says whether carrying out the plan is more than reading it.

@@ -16,7 +16,7 @@ const (
 	look = 5 * time.Second
 	// settle is how long after trouble a recovery may take to be tried again: delays grow up to a minute. opening is for how long
 	// there must have been nothing in its way after that.
-	settle, opening = time.Minute, 20 * time.Second
+	settle, opening = time.Minute, 45 * time.Second
 )
 
 // notRecovered examines a firing that Argo did not run within its grace: was it to be recovered?
@@ -201,8 +201,11 @@ func (c *cronWorkflow) need(schedules []cron.Schedule, t time.Time) time.Duratio
 		}
 	}
 	if len(there) == 0 {
-		next := nextFiring(schedules, t)
-		return nextFiring(schedules, next).Sub(next)/2 + look
+		next, last := nextFiring(schedules, t), t
+		if before := firingsBetween(schedules, t.Add(-24*time.Hour), t); len(before) > 0 {
+			last = before[len(before)-1]
+		}
+		return next.Sub(last)/2 + look
 	}
 	slices.SortFunc(there, func(a, b *Workflow) int { return b.Ended.Compare(a.Ended) })
 	var longest time.Duration
