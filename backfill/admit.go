@@ -62,7 +62,8 @@ const (
 //	MaxParallel recovered runs are unfinished, detached ones included           wait
 //	a stopStrategy: a recovered run is unfinished, or not yet counted by Argo   wait
 //	Forbid, Replace: in no interval would it end before the next live firing    refuse NoRoom
-//	Replace: Argo fails to create a run, and tries over and over                wait
+//	Replace, or runs are deleted as soon as they end: Argo fails to create one,
+//	and tries over and over                                                     wait
 //	Forbid, Replace: any run that Argo counts is active                         wait
 //	Forbid, Replace: it would not end before the next live firing               wait for an interval in which it would
 //
@@ -80,6 +81,7 @@ var admitTable = []func(*live) Admission{
 	(*live).fewEnough,
 	(*live).oneAtATime,
 	(*live).roomAtAll,
+	(*live).afterArgo,
 	(*live).alone,
 	(*live).room,
 }
@@ -254,6 +256,16 @@ func (l *live) oneAtATime() Admission {
 	return pass
 }
 
+// afterArgo: whatever Argo writes while it tries over and over does not know of a run that is made meanwhile. Under Replace it ends
+// that run, and where it has ended and been deleted, runs the firing again.
+func (l *live) afterArgo() Admission {
+	status := l.CronWorkflow.Status
+	if status.SubmissionError == "" || l.now.Sub(status.WrittenAt) >= atIt || l.policy.concurrency(l.spec) != auditor.Replace && !deletedAtOnce(l.CronWorkflow.Retention) {
+		return pass
+	}
+	return wait(l.now.Add(pollRun), "Argo itself is trying to create a run over and over: %s", status.SubmissionError)
+}
+
 // alone: beside a recovered run Forbid would skip a live one; under Replace a live one would have to be ended for it.
 func (l *live) alone() Admission {
 	policy := l.policy.concurrency(l.spec)
@@ -262,9 +274,6 @@ func (l *live) alone() Admission {
 	}
 	if policy != auditor.Forbid && policy != auditor.Replace {
 		return refuse(NoRoom, "Its concurrencyPolicy %q is none that Argo knows.", policy).admission()
-	}
-	if status := l.CronWorkflow.Status; policy == auditor.Replace && status.SubmissionError != "" && l.now.Sub(status.WrittenAt) < atIt {
-		return wait(l.now.Add(pollRun), "Argo itself is trying to create a run over and over, and under Replace would end one that it does not know of: %s", status.SubmissionError)
 	}
 	for _, run := range l.Runs {
 		if l.owns(run) && run.Controlled && !run.Finished() {

@@ -16,6 +16,9 @@ import (
 type Server struct {
 	// Wrote, if not nil, is told of every change, in order, while the Server is locked.
 	Wrote func(Event)
+	// Unrecorded, if not nil, is told of a run that Rollcall makes without having it on record that it would, while the Server is
+	// locked.
+	Unrecorded func(cw *CronWorkflow, scheduled time.Time)
 
 	mu      sync.Mutex
 	rand    *rand.Rand

@@ -12,6 +12,7 @@ import (
 
 	"rollcall.dev/rollcall/auditor"
 	"rollcall.dev/rollcall/backfill"
+	"rollcall.dev/rollcall/internal/record/v1alpha1"
 )
 
 func version(v int64) string { return strconv.FormatInt(v, 10) }
@@ -73,7 +74,11 @@ func (r *Replica) Create(ctx context.Context, look backfill.Look, run backfill.N
 	w.BackfilledBy, w.Controlled = run.By, !run.Detached
 	var made auditor.Run
 	err := r.client.do(ctx, "create", "workflows", w.Name, func() error {
-		created, err := r.client.server.createRun(w)
+		s := r.client.server
+		if s.Unrecorded != nil && !s.intends(cw, run.ScheduledTime) {
+			s.Unrecorded(cw, run.ScheduledTime)
+		}
+		created, err := s.createRun(w)
 		if err == nil {
 			made = toRun(created)
 		}
@@ -83,6 +88,17 @@ func (r *Replica) Create(ctx context.Context, look backfill.Look, run backfill.N
 		return auditor.Run{}, fmt.Errorf("create Workflow %s: %w", w.Key, err)
 	}
 	return made, nil
+}
+
+// intends says whether a record has it that the firing is being recovered. Call it with mu.
+func (s *Server) intends(cw *CronWorkflow, scheduled time.Time) bool {
+	a := s.audits[cw.Key]
+	if a == nil || a.owner != cw.UID {
+		return false
+	}
+	return slices.ContainsFunc(a.status.Open, func(f v1alpha1.Firing) bool {
+		return f.ScheduledTime.Time.Equal(scheduled) && f.Recovery != nil && f.Recovery.Attempts > 0
+	}) || slices.ContainsFunc(a.status.Record.Recoveries, func(r v1alpha1.Recovery) bool { return r.ScheduledTime.Time.Equal(scheduled) && r.Attempts.Attempts > 0 })
 }
 
 // Change is backfill.Writer's: the merge patch that internal/argo makes (changePatch), guarded by the version looked at.

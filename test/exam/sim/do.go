@@ -18,7 +18,9 @@ func (p *play) do(d Do) {
 		end = p.end()
 	}
 	outage := func(what, how string) {
-		p.truth.outages = append(p.truth.outages, witness.Outage{What: what, How: how, From: now(), To: end})
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.outage(what, how, end)
 	}
 	switch d.What {
 	case ArgoDies:
@@ -62,6 +64,11 @@ func (p *play) do(d Do) {
 	default:
 		p.person(d, end)
 	}
+}
+
+// outage notes one that begins now. Call it with mu.
+func (p *play) outage(what, how string, end time.Time) {
+	p.truth.outages = append(p.truth.outages, witness.Outage{What: what, How: how, From: now(), To: end})
 }
 
 func (p *play) jump(by time.Duration) {
@@ -121,7 +128,6 @@ func (p *play) hit(r *replica, d Do, end time.Time) {
 			p.pending--
 		})
 	case LeaderCrashes, LeaderCrashesAt, LeaderMakesRun, LeaderTells:
-		how = "crashed between two requests"
 		kind := map[string]string{LeaderMakesRun: "create workflows", LeaderTells: "patch cronworkflows"}[d.What]
 		away := time.Duration(d.For) * time.Second
 		client.CrashAt(1+d.Which, kind, d.What != LeaderCrashes, func() {
@@ -130,13 +136,19 @@ func (p *play) hit(r *replica, d Do, end time.Time) {
 				if r.client == client {
 					r.back = now().Add(away)
 				}
+				p.outage(what, "crashed between two requests", now().Add(away+leaseFor))
 				p.mu.Unlock()
 				stop()
 			})
 		})
 	}
-	p.truth.outages = append(p.truth.outages, witness.Outage{What: what, How: how, From: now(), To: end})
+	if how != "" {
+		p.outage(what, how, end)
+	}
 }
+
+// leaseFor is how long it takes at the most until another one leads after a leader has crashed, and knows what there is.
+const leaseFor = 20 * time.Second
 
 // person has somebody do something to a CronWorkflow.
 func (p *play) person(d Do, end time.Time) {

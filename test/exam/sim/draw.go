@@ -112,6 +112,9 @@ func events(t *rapid.T, w World) Do {
 		if what := one(t, "of", often(4, "", "workflows", "cronworkflows", "cronaudits", "leases")); what != "" {
 			f.What = []string{what}
 		}
+		if f.How == fake.Quota {
+			f.Who = "" // it is the namespace's
+		}
 		d.Fault = &f
 	case Edits:
 		s := specs(t)

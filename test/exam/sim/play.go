@@ -51,7 +51,7 @@ type replica struct {
 func Play(w World, rules witness.Rules, log slog.Handler) (witness.Report, error) {
 	time.Sleep(time.Until(w.Start))
 	p := &play{World: w, server: fake.NewServer(w.Seed), truth: newTruth(), said: &said{log: log}, ahead: time.Duration(w.ArgoAhead) * time.Millisecond}
-	p.server.Wrote = p.truth.saw
+	p.server.Wrote, p.server.Unrecorded = p.truth.saw, p.truth.madeUnrecorded
 	if log != nil {
 		writes := slog.New(log)
 		p.server.Wrote = func(e fake.Event) {
@@ -99,7 +99,9 @@ func Play(w World, rules witness.Rules, log slog.Handler) (witness.Report, error
 
 	told := p.truth.told()
 	told.From, told.To, told.FaultsEnd = w.Start.Add(time.Minute), to, faultsEnd
-	return witness.Examine(told, p.said.told(), rules)
+	report, err := witness.Examine(told, p.said.told(), rules)
+	report.Mistakes = append(report.Mistakes, p.truth.unrecorded...)
+	return report, err
 }
 
 // show logs a change of an object.

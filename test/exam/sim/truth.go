@@ -14,6 +14,18 @@ type truth struct {
 	runs    []*witness.Workflow
 	runByID map[string]*witness.Workflow
 	outages []witness.Outage
+	// unrecorded are the runs that Rollcall made and did not have on record before.
+	unrecorded []witness.Mistake
+}
+
+// Unrecorded is the kind of mistake that the witness cannot see from outside: an act that was not on record before.
+const Unrecorded witness.Kind = "Unrecorded"
+
+func (t *truth) madeUnrecorded(cw *fake.CronWorkflow, scheduled time.Time) {
+	t.unrecorded = append(t.unrecorded, witness.Mistake{
+		Kind: Unrecorded, Namespace: cw.Namespace, Name: cw.Name, UID: cw.UID, ScheduledTime: scheduled,
+		Why: "Rollcall made its run at " + now().Format(time.TimeOnly) + ", and no record had it that it would",
+	})
 }
 
 func newTruth() *truth {
