@@ -100,3 +100,22 @@ func TestAScheduleThatSkipsNowAndThenCanBeStuckToo(t *testing.T) {
 		t.Errorf("%+v", s.last)
 	}
 }
+
+func TestWhatIsBegunAnewFromARecordWasNotWatchedSinceItsBirth(t *testing.T) {
+	s := newScene(t)
+	young := s.cw
+	young.Name, young.UID, young.CreatedAt, young.Status = "young", "uid-young", clock("04:36:10"), auditor.Status{}
+	young.Epochs = []auditor.Epoch{{From: young.CreatedAt, Spec: s.cw.Epochs[0].Spec}}
+	key := auditor.Key{Namespace: "default", Name: "young"}
+	s.w.SeeCronWorkflow(young, clock("04:36:10"))
+	s.until("04:37:00")
+	state, _ := s.w.State(key)
+	s.until("04:39:00")
+	s.w.LoseCronWorkflow(key, clock("04:39:00")) // another process has written to its record
+	s.w.Resume(key, state)
+	s.w.SeeCronWorkflow(young, clock("04:39:00"))
+	state, _ = s.w.State(key)
+	if n := len(state.Coverage); n != 2 || !state.Coverage[1].From.Equal(clock("04:39:00")) {
+		t.Errorf("%+v", state.Coverage)
+	}
+}

@@ -14,6 +14,7 @@ type watched struct {
 	present, live bool
 	cw            CronWorkflow // as last seen, with the epochs seen so far
 	entered       time.Time    // since when the Watcher follows it
+	known         bool         // there was a record of it then
 	seenAt        time.Time    // when it was last seen
 	runs          map[string]*seenRun
 	gone          []Run // deleted runs that verdicts may rest on
@@ -56,6 +57,7 @@ func (h *watched) enter(cw CronWorkflow, now time.Time) {
 	h.noteRuns()
 	if s, ok := h.resumed[h.key]; ok {
 		delete(h.resumed, h.key)
+		h.known = s.UID == cw.UID
 		h.resume(s)
 	}
 }
@@ -79,7 +81,7 @@ func (h *watched) start() {
 // watchedSince is since when the Watcher has followed it without a gap.
 func (h *watched) watchedSince() time.Time {
 	from := h.Watcher.coverage[len(h.Watcher.coverage)-1].From
-	if h.cw.CreatedAt.After(from) {
+	if h.cw.CreatedAt.After(from) && !h.known {
 		return h.cw.CreatedAt
 	}
 	return later(from, h.entered)
@@ -95,7 +97,7 @@ func (h *watched) coverage(now time.Time) []Stretch {
 				s.To = h.blindSince(h.key.Namespace)
 			}
 		}
-		if !born.After(s.From) { // one that was born in between was seen from its birth on
+		if !born.After(s.From) || h.known { // one that was born in between was seen from its birth on, unless it is begun anew
 			s.From = later(s.From, h.entered)
 		}
 		if !s.From.After(s.To) {

@@ -98,7 +98,9 @@ func (s *Server) intends(cw *CronWorkflow, scheduled time.Time) bool {
 	}
 	return slices.ContainsFunc(a.status.Open, func(f v1alpha1.Firing) bool {
 		return f.ScheduledTime.Time.Equal(scheduled) && f.Recovery != nil && f.Recovery.Attempts > 0
-	}) || slices.ContainsFunc(a.status.Record.Recoveries, func(r v1alpha1.Recovery) bool { return r.ScheduledTime.Time.Equal(scheduled) && r.Attempts.Attempts > 0 })
+	}) || slices.ContainsFunc(a.status.Record.Recoveries, func(r v1alpha1.Recovery) bool {
+		return r.ScheduledTime.Time.Equal(scheduled) && r.Attempts.Attempts > 0
+	})
 }
 
 // Change is backfill.Writer's: the merge patch that internal/argo makes (changePatch), guarded by the version looked at.
