@@ -126,6 +126,8 @@ func (f *firing) absence() (Certainty, []string) {
 		return Certain, said
 	case newer || retained:
 		return Likely, said
+	case f.mayHaveRunLate():
+		return "", said
 	case f.absentBefore:
 		return Likely, append(said, "It had not run when Rollcall last looked.")
 	}
@@ -135,6 +137,25 @@ func (f *firing) absence() (Certainty, []string) {
 		}
 	}
 	return "", said
+}
+
+// mayHaveRunLate says whether Argo could start it late, inside its starting deadline, when nobody watched: that it had not run before
+// then says little. Argo starts none late without a deadline, and none older than its last.
+func (f *firing) mayHaveRunLate() bool {
+	deadline := f.epoch.spec.StartingDeadline
+	if deadline <= 0 || f.in.Record == nil {
+		return false
+	}
+	for _, c := range f.in.Coverage {
+		if !c.covers(f.at, f.at) {
+			continue
+		}
+		passed := slices.ContainsFunc(f.in.Record.Runs, func(run RecordedRun) bool {
+			return run.Verdict != Backfilled && run.ScheduledTime.After(f.at) && !run.CreatedAt.IsZero() && !run.CreatedAt.After(c.To)
+		})
+		return !passed && c.To.Before(earlier(f.at.Add(deadline), f.now))
+	}
+	return true
 }
 
 // attempted says whether Rollcall began to recover it, without its being on record how that ended: the run may have been made, by

@@ -385,6 +385,12 @@ func TestAMissStaysOneOverARestart(t *testing.T) {
 		s.until("04:36:30").run("04:37:00", "04:37:00").until("04:37:30").want("04:36 Missed certain", "04:37 OnTime")
 		s.restart("04:37:40", 10*time.Second).until("04:37:59").want("04:36 Missed likely")
 	})
+	t.Run("unknown, where Argo may have run it late and deleted it", func(t *testing.T) {
+		s := newScene(t, func(cw *auditor.CronWorkflow) { cw.Retention.Successful = 0 })
+		s.until("04:36:30").want("04:36 Missed certain")
+		s.cw.Status.LastScheduledTime = clock("04:37:00") // when nobody watches
+		s.restart("04:36:40", time.Minute).until("04:37:59").want("04:36 Unknown EvidenceGone", "04:37 OnTime StatusOnly")
+	})
 	t.Run("likely, where Argo counts a run that nobody saw", func(t *testing.T) {
 		s := newScene(t, func(cw *auditor.CronWorkflow) { cw.Status.Succeeded = 7 })
 		s.until("04:36:30").run("04:37:00", "04:37:00").until("04:37:30").want("04:36 Missed certain", "04:37 OnTime")

@@ -204,6 +204,12 @@ func TestMistakesAreFound(t *testing.T) {
 			p.say(5, "Backfilled", "")
 		}, []string{"DoubleRun 5"}},
 		"Argo's own doubles are named so": {func(p *play) { p.argoRuns(5, at(6, 45), time.Second) }, []string{"DoubledByArgo 5"}},
+		"so is its slip with the name": {func(p *play) {
+			p.argoAway(5)
+			p.rollcallRuns(5, at(5, 32), time.Second)
+			p.argoRuns(5, at(5, 25), time.Second).Name = "tick--62135596800"
+			p.say(5, "Backfilled", "")
+		}, []string{"DoubledByArgo 5"}},
 		"Rollcall's run beside one under Forbid": {func(p *play) {
 			p.spec().Policy = "Forbid"
 			p.argoAway(5)

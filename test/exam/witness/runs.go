@@ -8,10 +8,13 @@ import (
 // doubled examines a firing that ran more than once.
 func (e *exam) doubled(c *cronWorkflow, f firing, runs []*Workflow) {
 	kind := DoubledByArgo
-	for _, r := range runs {
-		if r.BackfilledBy != "" {
-			kind = DoubleRun
-		}
+	if slices.ContainsFunc(runs, func(r *Workflow) bool { return r.BackfilledBy != "" }) {
+		kind = DoubleRun
+	}
+	// A name keeps a run from being made twice, and where Argo takes the scheduled time for the zero time it gives another one.
+	named := slices.ContainsFunc(runs, func(r *Workflow) bool { return r.Name == c.Name+zeroTimeName })
+	if named && len(runs) == 2 {
+		kind = DoubledByArgo
 	}
 	first, second := runs[0], runs[1]
 	e.mistake(kind, c, f.at, "%d runs: %s made at %s by %s (gone at %s), %s made at %s by %s", len(runs),
