@@ -1,7 +1,5 @@
 //go:build exam
 
-// The random worlds are behind a build tag: they still find mistakes now and then, which docs/exam.md owns up to.
-
 package sim
 
 import (
