@@ -63,10 +63,10 @@ exam: build ## Break everything for MINUTES (30) and compare what Rollcall says 
 	@go run ./test/exam/real/run -argo '$(ARGO)' -minutes '$(MINUTES)' -seed '$(SEED)' -rollcall bin/rollcall
 
 exam-sim: ## Make up worlds until they have FIRINGS (1000000) firings, in simulated time, and look for mistakes. SEED=n repeats them.
-	go test ./test/exam/sim -timeout 4h -run TestNoFiringIsLost -v -seed '$(SEED)' -firings '$(FIRINGS)'
+	go test -tags exam ./test/exam/sim -timeout 4h -run TestNoFiringIsLost -v -seed '$(SEED)' -firings '$(FIRINGS)'
 
 exam-model: binaries ## Play the scenarios that the model of Argo has in common with a real controller, on both (6 minutes).
-	go test ./test/exam/model -timeout 15m -v
+	go test -tags exam ./test/exam/model -timeout 15m -v
 
 test: binaries ## Run every test, those on a real API server and a real Argo controller included.
 	go test -timeout $(TEST_TIMEOUT) -parallel $(PARALLEL) -run '$(RUN)' ./...

@@ -119,3 +119,17 @@ func TestWhatIsBegunAnewFromARecordWasNotWatchedSinceItsBirth(t *testing.T) {
 		t.Errorf("%+v", state.Coverage)
 	}
 }
+
+func TestWhatTheAPIServerDidNotConfirmIsNoAbsenceToTheNextProcess(t *testing.T) {
+	s := newScene(t, func(cw *auditor.CronWorkflow) { cw.Retention.TTL = 0 })
+	s.silent = true
+	s.until("04:36:20").want()
+	s.until("04:36:35")
+	s.cw.Status.LastScheduledTime = clock("04:40:00")
+	s.restart("04:36:40", 4*time.Minute)
+	s.silent = false
+	s.until("04:40:41")
+	if len(s.said) == 0 || s.said[0] != "04:36 Unknown EvidenceGone" {
+		t.Errorf("%q", s.said)
+	}
+}

@@ -73,7 +73,7 @@ func (h *watched) resume(s State) {
 // reopen makes the firings of a state without a final verdict open again.
 func (h *watched) reopen(s State, until time.Time) {
 	for _, f := range slices.Concat(s.Open, s.Unsettled) {
-		o := &open{at: f.ScheduledTime, deadline: h.deadlineOf(f.ScheduledTime), said: f, judged: until, absent: f.Verdict.Lost() || f.Verdict == Pending}
+		o := &open{at: f.ScheduledTime, deadline: h.deadlineOf(f.ScheduledTime), said: f, judged: until, absent: f.Verdict.Lost()} // a Pending one was not confirmed
 		if f.Verdict == Pending {
 			o.said = Finding{}
 		}

@@ -86,7 +86,7 @@ func enter(o Options) (int, error) {
 	// Something is mounted on them inside; outside they are in nobody's way, and need not stay.
 	for _, path := range own {
 		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-			defer os.Remove(path) //nolint:errcheck // not empty: it has become somebody's
+			defer os.Remove(path) // fails where it has become somebody's
 		}
 	}
 	env := append(os.Environ(), stageVariable+"="+stageInit, dirVariable+"="+dir)

@@ -1,3 +1,5 @@
+//go:build exam
+
 package real
 
 import (

@@ -69,6 +69,8 @@ func (c *cronWorkflow) recoverable(f firing, t time.Time) bool {
 		return false
 	case c.troubled.overlap(t, t):
 		return false
+	case c.statusAt(t).SubmissionError:
+		return false // Argo tries over and over itself, and writes over what Rollcall writes
 	}
 	return c.certain(f, t)
 }

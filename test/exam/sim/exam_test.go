@@ -1,0 +1,143 @@
+//go:build exam
+
+// The random worlds are behind a build tag: they still find mistakes now and then, which docs/exam.md owns up to.
+
+package sim
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"rollcall.dev/rollcall/test/exam/witness"
+)
+
+// exam is the sum of all worlds.
+type exam struct {
+	mu     sync.Mutex
+	worlds int
+	sum    witness.Report
+}
+
+func (e *exam) add(r witness.Report) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.worlds++
+	e.sum.Firings += r.Firings
+	e.sum.Ran += r.Ran
+	e.sum.Recovered += r.Recovered
+	e.sum.Evidenced += r.Evidenced
+	e.sum.Accusations += r.Accusations
+	for _, m := range []struct {
+		into *map[string]int
+		from map[string]int
+	}{{&e.sum.Unknown, r.Unknown}, {&e.sum.Verdicts, r.Verdicts}, {&e.sum.Faults, r.Faults}} {
+		if *m.into == nil {
+			*m.into = map[string]int{}
+		}
+		for k, n := range m.from {
+			(*m.into)[k] += n
+		}
+	}
+	for _, m := range r.Mistakes {
+		if !m.Kind.Rollcalls() {
+			e.sum.Mistakes = append(e.sum.Mistakes, m)
+		}
+	}
+}
+
+// share is how many of the firings with evidence were called Unknown.
+func (e *exam) share() float64 {
+	n := 0
+	for _, of := range e.sum.Unknown {
+		n += of
+	}
+	return float64(n) / float64(max(e.sum.Evidenced, 1))
+}
+
+func (e *exam) figures(t *testing.T) {
+	t.Helper()
+	s := e.sum
+	t.Logf("%d worlds, %d firings: %d ran, %d of them recovered; %d certain accusations; %d that Argo itself doubled", e.worlds, s.Firings, s.Ran, s.Recovered, s.Accusations, len(s.Mistakes))
+	t.Logf("Unknown are %.3f %% of the %d with evidence: %v", 100*e.share(), s.Evidenced, s.Unknown)
+	t.Logf("verdicts: %v", s.Verdicts)
+	var faults []string
+	for _, k := range slices.Sorted(maps.Keys(s.Faults)) {
+		faults = append(faults, fmt.Sprintf("%s %d", k, s.Faults[k]))
+	}
+	t.Logf("faults: %s", strings.Join(faults, ", "))
+}
+
+// seeding keeps the shards from reading each other's seed: rapid takes it from a flag when a check begins.
+var seeding sync.Mutex
+
+func TestNoFiringIsLostDoubledOrWronglyAccused(t *testing.T) {
+	from := cmp.Or(*seed, int(time.Now().Unix()))
+	t.Logf("seed %d", from)
+	all := &exam{}
+	began := time.Now()
+	t.Run("shard", func(t *testing.T) {
+		for shard := range shards {
+			t.Run(fmt.Sprint(shard), func(t *testing.T) {
+				t.Parallel()
+				all.shard(t, from, shard, *firings/shards)
+			})
+		}
+	})
+	all.figures(t)
+	t.Logf("it took %s", time.Since(began).Round(time.Second))
+	if most := witness.DefaultRules().UnknownShare; *survey == "" && !t.Failed() && all.share() > most {
+		t.Errorf("Unknown are more than %g of the firings for which evidence existed", most)
+	}
+}
+
+// shard makes up worlds until they have so many firings.
+func (e *exam) shard(t *testing.T, from, shard, firings int) {
+	seeding.Lock()
+	read := sync.OnceFunc(seeding.Unlock)
+	defer read()
+	for name, value := range map[string]int{"rapid.seed": from*shards + shard, "rapid.checks": max(firings/fewest, 1)} {
+		if err := flag.Set(name, fmt.Sprint(value)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := flag.Set("rapid.nofailfile", "true"); err != nil {
+		t.Fatal(err)
+	}
+	n, done, failed := 0, 0, false
+	rapid.Check(t, func(rt *rapid.T) {
+		read()
+		if done >= firings && !failed {
+			return
+		}
+		w := worlds(rt)
+		report, wrong := happens(t, w, nil)
+		if !failed {
+			n++
+			done += report.Firings
+			e.add(report)
+		}
+		switch name := fmt.Sprintf("seed-%d-%d", from, shard); {
+		case len(wrong) == 0:
+		case *survey != "":
+			t.Errorf("world %d-%d:\n%s", shard, n, spelled(wrong))
+			if err := keep(*survey, fmt.Sprintf("%s-%d", name, n), w, wrong); err != nil {
+				t.Error(err)
+			}
+		default: // of the worlds that it shrinks to, the last one stays
+			failed = true
+			if err := keep("testdata", name, w, wrong); err != nil {
+				t.Error(err)
+			}
+			rt.Fatalf("%s\nkept as testdata/%s.txtar\n%s", spelled(wrong), name, w)
+		}
+	})
+}
