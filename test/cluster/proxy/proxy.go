@@ -196,6 +196,9 @@ func (p *Proxy) Close() error {
 	p.Down()
 	err := p.server.Close()
 	p.transport.CloseIdleConnections()
+	if errors.Is(err, net.ErrClosed) {
+		return nil // Down closed the listener, and the server had not noticed yet
+	}
 	return err
 }
 
