@@ -253,7 +253,7 @@ func readEpochs(cw CronWorkflow, controllerZone *time.Location) ([]epoch, error)
 	var epochs []epoch
 	for i, e := range given {
 		read := epoch{from: later(e.From, cw.CreatedAt), known: !e.Unknown, traceless: e.Traceless}
-		// What followed is the best guess at what is not known.
+		// What followed is the best guess at what is not known; but what was due by what went before may have been due still.
 		if k := slices.IndexFunc(given[i:], func(e Epoch) bool { return !e.Unknown }); k >= 0 {
 			read.spec = given[i+k].Spec
 			parsed, err := schedule.Parse(read.spec.Schedules, read.spec.Timezone, controllerZone)
@@ -261,6 +261,9 @@ func readEpochs(cw CronWorkflow, controllerZone *time.Location) ([]epoch, error)
 				return nil, err
 			}
 			read.schedule = parsed
+			if n := len(epochs); e.Unknown && n > 0 {
+				read.schedule = parsed.Or(epochs[n-1].schedule)
+			}
 		}
 		epochs = append(epochs, read)
 		if i > 0 {

@@ -50,6 +50,17 @@ func TestOfTwoWritesInOneSecondTheSecondIsAsLateAsTheFirst(t *testing.T) {
 	}
 }
 
+// The watch of the process before had been silent since before the firing.
+func TestWhatIsActiveAtARestartHasBeenSoSinceArgoWroteIt(t *testing.T) {
+	s := newScene(t, forbidding).until("04:35:50")
+	s.silent = true
+	s.until("04:36:40").want()
+	s.cw.Status.Active, s.cw.Status.WrittenAt = []string{"tick-x7k2p"}, clock("04:35:51")
+	s.restart("04:36:40", 5*time.Second)
+	s.silent = false
+	s.until("04:36:50").want("04:36 Skipped Forbidden")
+}
+
 func TestWhatACronWorkflowFirstSaysOfItselfHeldFromItsBirthOn(t *testing.T) {
 	s := newScene(t)
 	born := s.cw

@@ -202,9 +202,10 @@ func (h *watched) noteStatus(before Status, first bool, now time.Time) {
 	at, n := now, len(r.Active)
 	// Late news: the time is cut to the second, and of two writes in one second the second one is as late as the first.
 	written := s.WrittenAt.Add(time.Second)
+	wholeLife := h.watchedSince().Equal(h.cw.CreatedAt)
 	switch {
-	case first && n == 0 && h.watchedSince().Equal(h.cw.CreatedAt) && later(written, h.cw.CreatedAt).Before(now):
-		at = later(written, h.cw.CreatedAt) // of its whole life
+	case first && n == 0 && (wholeLife || !s.WrittenAt.IsZero()) && later(written, h.cw.CreatedAt).Before(now):
+		at = later(written, h.cw.CreatedAt) // as it is now it has been since then
 	case !first && written.Before(now) && (s.WrittenAt.After(before.WrittenAt) || n > 0 && r.Active[n-1].At.Equal(written)):
 		at = written
 	}

@@ -110,7 +110,7 @@ func (h *watched) joinRecord(r Record, since time.Time) {
 	before := func(t time.Time) bool { return t.Before(since) }
 	h.record = Record{
 		Moved:   merge(r.Moved, own.Moved),
-		Active:  join(r.Active, own.Active, func(a ActiveSeen) time.Time { return a.At }, before),
+		Active:  joinActive(r.Active, own.Active, since),
 		Errors:  join(r.Errors, own.Errors, func(e ErrorSeen) time.Time { return e.At }, before),
 		Stopped: join(r.Stopped, own.Stopped, func(t time.Time) time.Time { return t }, before),
 		Resumed: join(r.Resumed, own.Resumed, func(t time.Time) time.Time { return t }, before),
@@ -133,6 +133,15 @@ func join[T any](a, b []T, at func(T) time.Time, before func(time.Time) bool) []
 	}
 	slices.SortStableFunc(joined, func(a, b T) int { return at(a).Compare(at(b)) })
 	return joined
+}
+
+// joinActive is join, but that what was seen at first here had been so since Argo wrote it: where the earlier record knows of nothing
+// later, its news was late.
+func joinActive(a, b []ActiveSeen, since time.Time) []ActiveSeen {
+	if len(b) > 0 && (len(a) == 0 || a[len(a)-1].At.Before(b[0].At)) {
+		since = earlier(since, b[0].At)
+	}
+	return join(a, b, func(s ActiveSeen) time.Time { return s.At }, func(t time.Time) bool { return t.Before(since) })
 }
 
 // unite takes one of each time, those of a where both have one.

@@ -332,6 +332,13 @@ func TestWhatWasEditedWhileNobodyWatchedIsNotKnown(t *testing.T) {
 	}
 }
 
+func TestWhatWasDueBeforeAnEditThatNobodyWatchedIsNotKeptSilent(t *testing.T) {
+	s := newScene(t).run("04:36:00", "04:36:00").until("04:36:30").want("04:36 OnTime")
+	s.cw.Epochs = []auditor.Epoch{{From: clock("04:38:40"), Spec: s.cw.Epochs[0].Spec}}
+	s.cw.Epochs[0].Spec.Schedules = []string{"*/2 * * * *"}
+	s.restart("04:36:40", 150*time.Second).until("04:41:30").want("04:37 Unknown SpecUnknown", "04:38 Unknown SpecUnknown", "04:40 Missed certain")
+}
+
 func TestAStopThatIsLiftedIsOver(t *testing.T) {
 	newScene(t).
 		see("04:35:40", func(cw *auditor.CronWorkflow) { cw.Status.Stopped = true }).

@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,4 +150,20 @@ func TestRobfigPanicsOnAZoneWithNothingBehindIt(t *testing.T) {
 		}
 	}()
 	_, _ = cron.ParseStandard("TZ=UTC")
+}
+
+func TestOrFiresWhenEitherDoes(t *testing.T) {
+	parse := func(expression, zone string) Schedule {
+		s, err := Parse([]string{expression}, zone, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	both := parse("0 12 * * *", "UTC").Or(parse("0 12 * * *", "Asia/Tokyo"))
+	got, _ := both.Firings(at, at.Add(24*time.Hour), 10)
+	if want := []time.Time{at.Add(3 * time.Hour), at.Add(12 * time.Hour)}; !slices.EqualFunc(got, want, time.Time.Equal) {
+		t.Errorf("got %v, want %v", got, want)
+	}
 }

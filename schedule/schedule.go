@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -65,6 +66,11 @@ func (s Schedule) Expressions() []Expression {
 		out[i] = sp.Expression
 	}
 	return out
+}
+
+// Or returns a schedule that fires when s or other does.
+func (s Schedule) Or(other Schedule) Schedule {
+	return Schedule{specs: slices.Concat(s.specs, other.specs)}
 }
 
 // Every returns the periods of the @every expressions, in the order given to

@@ -53,6 +53,18 @@ func (c *Client) Dead() bool {
 	return c.dead
 }
 
+// Frozen says whether it is frozen.
+func (c *Client) Frozen() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-c.thawed:
+		return false
+	default:
+		return true
+	}
+}
+
 // Freeze stops the process where it next asks for something, until Thaw.
 func (c *Client) Freeze() {
 	c.mu.Lock()

@@ -182,6 +182,7 @@ func (r *recorder) cron(key string, value []byte, now time.Time) error {
 		c.Served = now
 	}
 	status := witness.Status{At: now, Active: len(o.Status.Active), Stopped: o.Status.Phase == "Stopped"}
+	status.Intended, _ = time.Parse(time.RFC3339, m.Annotations["rollcall.dev/intended"])
 	if o.Status.LastScheduledTime != nil {
 		status.LastScheduledTime = *o.Status.LastScheduledTime
 	}

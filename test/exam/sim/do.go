@@ -99,10 +99,7 @@ func (p *play) hit(r *replica, d Do, end time.Time) {
 	if client == nil || client.Dead() {
 		return
 	}
-	what, how := witness.Rollcall, ""
-	if r.leads {
-		what = witness.Leader
-	}
+	what, how := p.whatIs(r), ""
 	die := func() {
 		client.Die()
 		stop()
@@ -136,7 +133,7 @@ func (p *play) hit(r *replica, d Do, end time.Time) {
 				if r.client == client {
 					r.back = now().Add(away)
 				}
-				p.outage(what, "crashed between two requests", now().Add(away+leaseFor))
+				p.outage(p.whatIs(r), "crashed between two requests", now().Add(away+leaseFor))
 				p.mu.Unlock()
 				stop()
 			})
@@ -145,6 +142,14 @@ func (p *play) hit(r *replica, d Do, end time.Time) {
 	if how != "" {
 		p.outage(what, how, end)
 	}
+}
+
+// whatIs says what an outage of a replica is one of: where no other one is there to see what happens, of all of Rollcall. Call it with mu.
+func (p *play) whatIs(r *replica) string {
+	if r.leads && slices.ContainsFunc(p.replicas, func(o *replica) bool { return o != r && o.client != nil && !o.client.Dead() && !o.client.Frozen() }) {
+		return witness.Leader
+	}
+	return witness.Rollcall
 }
 
 // leaseFor is how long it takes at the most until another one leads after a leader has crashed, and knows what there is.

@@ -68,6 +68,7 @@ func (t *truth) sawCron(cw *fake.CronWorkflow, gone bool) {
 		At: now(), LastScheduledTime: cw.Status.Last, Active: len(cw.Status.Active), Stopped: cw.Status.Phase == fake.Stopped || cw.Labels[fake.Completed] == "true",
 		SubmissionError: cw.Status.SubmissionError != "",
 	}
+	status.Intended, _ = time.Parse(time.RFC3339, cw.Annotations[fake.Intended])
 	if n := len(c.Statuses); n > 0 {
 		last := c.Statuses[n-1]
 		last.At = status.At

@@ -80,6 +80,9 @@ func (c *cronWorkflow) certain(f firing, t time.Time) bool {
 	if !c.troubled.overlap(f.at.Add(-latency), t) {
 		return true // somebody watched all the time
 	}
+	if c.diedInTheAct(f, t) {
+		return false
+	}
 	for _, v := range slices.Backward(c.verdict[f.at.Unix()]) {
 		if v.Final || v.SaidAt.After(t) {
 			continue
@@ -90,6 +93,18 @@ func (c *cronWorkflow) certain(f firing, t time.Time) bool {
 		break
 	}
 	return c.statusAt(t).LastScheduledTime.Before(f.at) && c.horizon(t).Before(f.at)
+}
+
+// diedInTheAct says whether, by t, a process may have died between the mark that it was about to create the run of the firing and the
+// create, or just after that, where Argo deletes ended runs at once: whether it was created can then no longer be told.
+func (c *cronWorkflow) diedInTheAct(f firing, t time.Time) bool {
+	s := f.spec
+	if s.SuccessfulLimit > 0 && s.FailedLimit > 0 && (s.TTL < 0 || s.TTL >= lag) {
+		return false
+	}
+	return slices.ContainsFunc(c.Statuses, func(s Status) bool {
+		return s.Intended.Equal(f.at) && c.troubled.overlap(s.At, earlier(s.At.Add(inFlight), t))
+	})
 }
 
 // horizon is the earliest time such that no run that ended after it can have been deleted by t.

@@ -92,6 +92,8 @@ type Status struct {
 	Stopped bool
 	// SubmissionError: there was such a condition.
 	SubmissionError bool
+	// Intended is the scheduled time in the annotation rollcall.dev/intended; zero where there is none.
+	Intended time.Time
 }
 
 // Pieces that an outage can hit.
