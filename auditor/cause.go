@@ -3,6 +3,7 @@ package auditor
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -11,7 +12,8 @@ func (f *firing) cause() (Cause, []string) {
 	if !f.in.CronWorkflow.Served {
 		return Unserved, []string{"No Argo controller has ever looked after this CronWorkflow: it has neither a lastScheduledTime nor a last-used-schedule."}
 	}
-	if message, ok := f.submissionErrorAt(); ok {
+	if messages := f.submissionErrorsAt(); len(messages) > 0 {
+		message := messages[0]
 		return SubmissionError, []string{"Argo tried and failed: " + message}
 	}
 	if message := f.in.CronWorkflow.Status.SpecError; message != "" && f.sinceLastSuccess() {
@@ -35,22 +37,33 @@ func (f *firing) cause() (Cause, []string) {
 	return Undetermined, nil
 }
 
-// submissionErrorAt is the error with which Argo failed to create this very firing.
-func (f *firing) submissionErrorAt() (message string, ok bool) {
+// submissionErrorsAt are the errors with which Argo failed to create this very firing.
+func (f *firing) submissionErrorsAt() (messages []string) {
 	if f.in.Record != nil {
 		for _, e := range f.in.Record.Errors {
 			if f.withinGrace(e.At) {
-				return e.Message, true
+				messages = append(messages, e.Message)
 			}
 		}
 	}
 	// The condition bears no time, but Argo wrote it with its last write.
 	status := f.in.CronWorkflow.Status
 	if status.SubmissionError != "" && f.withinGrace(status.WrittenAt) {
-		return status.SubmissionError, true
+		messages = append(messages, status.SubmissionError)
 	}
-	return "", false
+	return messages
 }
+
+// mayBeSubmitted says whether Argo failed to create this very firing in such a way that the API server may have created it all the
+// same: it did not say no.
+func (f *firing) mayBeSubmitted() bool {
+	return slices.ContainsFunc(f.submissionErrorsAt(), func(message string) bool {
+		return !slices.ContainsFunc(refusals, func(r string) bool { return strings.Contains(message, r) })
+	})
+}
+
+// refusals are in the API server's words when it did not create something.
+var refusals = []string{"forbidden", "denied the request", "is invalid", "not found", "Unauthorized", "no matches for kind", "too many requests"}
 
 func (f *firing) withinGrace(t time.Time) bool { return !t.Before(f.at) && !t.After(f.at.Add(f.grace)) }
 

@@ -120,6 +120,8 @@ func (f *firing) absence() (Certainty, []string) {
 	switch {
 	case !retained && f.attempted():
 		return "", append(said, "An attempt to recover it is on record, and what came of that is not.")
+	case !retained && f.mayBeSubmitted():
+		return "", append(said, "Argo's attempt to create it was not refused but failed, as when the answer is lost, so the run may have been there.")
 	case newer && retained && !f.ranUnseen() && f.epoch.traceless:
 		return Likely, append(said, "With these CRDs a field can have been removed from the spec without leaving a trace.")
 	case newer && retained && !f.ranUnseen():

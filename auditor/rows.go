@@ -240,8 +240,8 @@ func (f *firing) forbidden() ruling {
 	if f.epoch.spec.Policy != Forbid {
 		return pass("Its concurrencyPolicy is not Forbid.")
 	}
-	if message, ok := f.submissionErrorAt(); ok {
-		return pass("Argo did try to create it: %s", message)
+	if messages := f.submissionErrorsAt(); len(messages) > 0 {
+		return pass("Argo did try to create it: %s", messages[0])
 	}
 	skipped := func(sentence string, args ...any) ruling {
 		return ruling{Skipped, Forbidden, time.Time{}, []string{fmt.Sprintf(sentence, args...)}}

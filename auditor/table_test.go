@@ -410,6 +410,14 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			w.in.Runs[2].FinishedAt = clock("04:40:01")
 			w.cron().Status.SubmissionError, w.cron().Status.WrittenAt = "etcdserver: leader changed", clock("04:40:00")
 		}, outcome{auditor.Missed, "", auditor.Certain, auditor.SubmissionError}},
+		"Argo got no answer to its create, and runs are deleted as they end": {func(w *world) {
+			w.cron().Retention.TTL = 0
+			w.cron().Status.SubmissionError, w.cron().Status.WrittenAt = "read: connection reset by peer", clock("04:40:00")
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.EvidenceGone}},
+		"Argo's create was refused, and runs are deleted as they end": {func(w *world) {
+			w.cron().Retention.TTL = 0
+			w.cron().Status.SubmissionError, w.cron().Status.WrittenAt = "workflows.argoproj.io \"tick\" is forbidden: exceeded quota", clock("04:40:00")
+		}, outcome{auditor.Missed, "", auditor.Likely, auditor.SubmissionError}},
 		"Allow and a run was active": {func(w *world) { w.in.Runs[2].FinishedAt = time.Time{} }, missed},
 
 		"Forbid, and the run before it was deleted": {func(w *world) {

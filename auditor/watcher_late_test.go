@@ -61,6 +61,16 @@ func TestWhatIsActiveAtARestartHasBeenSoSinceArgoWroteIt(t *testing.T) {
 	s.until("04:36:50").want("04:36 Skipped Forbidden")
 }
 
+// Rollcall writes to status.active too, which is no write of Argo's.
+func TestWhatRollcallAppendsHasBeenActiveSinceItWasSeen(t *testing.T) {
+	s := newScene(t, forbidding)
+	s.see("04:36:40", func(cw *auditor.CronWorkflow) { cw.Status.Active = []string{"tick-x7k2p"} })
+	s.until("04:37:30").want("04:36 Missed certain", "04:37 Skipped Forbidden")
+	if got := s.state().Record.Active; len(got) == 0 || !got[len(got)-1].At.Equal(clock("04:36:40")) {
+		t.Errorf("active as recorded: %v", got)
+	}
+}
+
 func TestWhatACronWorkflowFirstSaysOfItselfHeldFromItsBirthOn(t *testing.T) {
 	s := newScene(t)
 	born := s.cw

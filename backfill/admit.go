@@ -260,7 +260,7 @@ func (l *live) oneAtATime() Admission {
 // that run, and where it has ended and been deleted, runs the firing again.
 func (l *live) afterArgo() Admission {
 	status := l.CronWorkflow.Status
-	if status.SubmissionError == "" || l.now.Sub(status.WrittenAt) >= atIt || l.policy.concurrency(l.spec) != auditor.Replace && !deletedAtOnce(l.CronWorkflow.Retention) {
+	if status.SubmissionError == "" || l.now.Sub(status.WrittenAt) >= atIt || l.policy.concurrency(l.spec) != auditor.Replace && !deletedSoon(l.Look) {
 		return pass
 	}
 	return wait(l.now.Add(pollRun), "Argo itself is trying to create a run over and over: %s", status.SubmissionError)

@@ -190,6 +190,7 @@ func TestRunCreatesAgainOnlyWhereARunWouldStillBeThere(t *testing.T) {
 		"a time to live of a minute":                      {retention: auditor.Retention{Successful: 3, Failed: 1, TTL: time.Minute}, again: true},
 		"a time to live of just under a minute":           {retention: auditor.Retention{Successful: 3, Failed: 1, TTL: time.Minute - time.Second}, first: true},
 		"a time to live of 0":                             {retention: auditor.Retention{Successful: 3, Failed: 1}, first: true},
+		"more runs under way with it than are kept":       {retention: auditor.Retention{Successful: 3, Failed: 1, TTL: -1}, runs: []auditor.Run{run("04:42:00")}, first: true, again: true},
 		"a template that cannot be read":                  {retention: auditor.Retention{Successful: 3, Failed: 1, TTL: -1, Unreadable: "WorkflowTemplate default/etl"}},
 		"a retentionPolicy":                               {retention: auditor.Retention{Successful: 3, Failed: 1, TTL: -1, Policy: true}},
 		"as many runs succeeded since as are kept":        {retention: auditor.Retention{Successful: 1, Failed: 1, TTL: -1}, runs: []auditor.Run{run("04:41:00", endedLately)}},
@@ -210,6 +211,9 @@ func TestRunCreatesAgainOnlyWhereARunWouldStillBeThere(t *testing.T) {
 			if tc.again {
 				s.outcomes, s.incomplete = []string{"04:40 Created"}, false
 				s.writes = []string{"create 04:40", "create 04:40", "change append 04:40 to 04:40"}
+				if tc.first {
+					s.writes = []string{"change intend 04:40 to 04:40", "create 04:40", "create 04:40", "change append 04:40 fulfilled"}
+				}
 			}
 			s.run(t)
 		})

@@ -28,7 +28,7 @@ func minutely(changes ...func(*auditor.CronWorkflow)) auditor.CronWorkflow {
 		Namespace: key.Namespace, Name: key.Name, UID: key.UID, CreatedAt: day, Served: true,
 		Epochs:    []auditor.Epoch{{From: day, Spec: auditor.Spec{Schedules: []string{"* * * * *"}, StartingDeadline: 10 * time.Minute}}},
 		Status:    auditor.Status{LastScheduledTime: at("04:39:00")},
-		Retention: auditor.Retention{Successful: 3, Failed: 1, TTL: -1},
+		Retention: auditor.Retention{Successful: 10, Failed: 10, TTL: -1}, // more than any test has under way: see deletedSoon
 	}
 	for _, change := range changes {
 		change(&cw)

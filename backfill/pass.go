@@ -166,16 +166,25 @@ func (w *work) passedOver(look Look, at time.Time) bool {
 }
 
 // needsIntent: under Replace, Argo would terminate a run for which lastScheduledTime has not been moved, so the time moves
-// first. Detached runs too: Argo's look at an outstanding firing ends whatever is active. It also moves first where runs may be
-// deleted as soon as they end: whoever dies between the create and the status write would leave nothing that keeps Argo from running
-// the firing again.
+// first. Detached runs too: Argo's look at an outstanding firing ends whatever is active. It also moves first where the run may be
+// deleted as soon as it has ended: whoever dies between the create and the status write would leave nothing that keeps Argo from
+// running the firing again.
 func needsIntent(look Look, at time.Time) bool {
 	spec, _ := presentSpec(look.CronWorkflow)
-	return (spec.Policy == auditor.Replace || deletedAtOnce(look.CronWorkflow.Retention)) && at.After(look.CronWorkflow.Status.LastScheduledTime)
+	return (spec.Policy == auditor.Replace || deletedSoon(look)) && at.After(look.CronWorkflow.Status.LastScheduledTime)
 }
 
-func deletedAtOnce(r auditor.Retention) bool {
-	return r.TTL >= 0 && r.TTL < shortestTTL || r.Successful <= 0 || r.Failed <= 0
+// deletedSoon says whether a run made now may be deleted within the time in which another process takes over: by a ttlStrategy, or
+// because with those that are under way more runs end than the history limits keep.
+func deletedSoon(look Look) bool {
+	r := look.CronWorkflow.Retention
+	ending := 1
+	for _, run := range look.Runs {
+		if run.Owner == look.CronWorkflow.UID && run.Controlled && !run.Finished() {
+			ending++
+		}
+	}
+	return r.TTL >= 0 && r.TTL < shortestTTL || ending > min(r.Successful, r.Failed)
 }
 
 func (w *work) refused(it *item, a Admission) turn {

@@ -161,8 +161,9 @@ type job struct {
 	plan backfill.Plan
 	// rehearse: only find out what a recovery would do.
 	rehearse bool
-	// touch says why the schedule is to be made to register anew; empty when it is not.
-	touch string
+	// touch says why the schedule is to be made to register anew; empty when it is not. touchFirst: before anything is recovered.
+	touch      string
+	touchFirst bool
 }
 
 // outcome is what became of a job.
@@ -204,6 +205,8 @@ func (r *roll) begin(c *cron, now time.Time) {
 		}
 		if j.touch != "" {
 			c.touched = now
+			// A touch is good only while the when expression is true, which it may not be any more when a recovery has waited.
+			j.touchFirst = presentSpec(in.CronWorkflow).When != ""
 		}
 	}
 	if !j.rehearse {
@@ -286,6 +289,9 @@ func (o *Operator) carryOut(ctx context.Context, j job) (done outcome) {
 			return done
 		}
 	}
+	if j.touchFirst {
+		o.touch(ctx, j, &done)
+	}
 	switch {
 	case j.works() && j.rehearse:
 		done.report = o.rehearser.Run(ctx, j.plan)
@@ -293,14 +299,19 @@ func (o *Operator) carryOut(ctx context.Context, j job) (done outcome) {
 		done.report = o.executor.Run(ctx, j.plan)
 	}
 	recovered := slices.ContainsFunc(done.report.Results, func(r backfill.Result) bool { return r.Outcome.Recovered() })
-	if j.touch != "" && !recovered {
-		touched, hold, err := o.executor.Touch(ctx, j.id, j.touch)
-		done.touched, done.again, done.touching = touched, hold.Until, err
-		if touched {
-			o.Log.Info("touched the CronWorkflow, so that Argo registers its schedule again", "cronworkflow", j.key.String(), "why", j.touch)
-		}
+	if j.touch != "" && !j.touchFirst && !recovered {
+		o.touch(ctx, j, &done)
 	}
 	return done
+}
+
+// touch makes the schedule register anew.
+func (o *Operator) touch(ctx context.Context, j job, done *outcome) {
+	touched, hold, err := o.executor.Touch(ctx, j.id, j.touch)
+	done.touched, done.again, done.touching = touched, hold.Until, err
+	if touched {
+		o.Log.Info("touched the CronWorkflow, so that Argo registers its schedule again", "cronworkflow", j.key.String(), "why", j.touch)
+	}
 }
 
 // concluded takes in what became of a job, and says when to look after the CronWorkflow again.

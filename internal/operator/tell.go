@@ -150,6 +150,9 @@ func (r *roll) tellFinding(c *cron, f auditor.Finding, known bool, now time.Time
 	case f.Verdict == auditor.Missed && f.Certainty == auditor.Certain && (f.Cause == auditor.Unscheduled || f.Cause == auditor.Undetermined):
 		c.unscheduled = later(c.unscheduled, f.ScheduledTime)
 	case (f.Verdict == auditor.OnTime || f.Verdict == auditor.Late) && f.ScheduledTime.After(c.unscheduled):
+		if !c.unscheduled.IsZero() {
+			c.touched = time.Time{} // it moves again; should it stop once more, that is another matter
+		}
 		c.unscheduled = time.Time{}
 	}
 	sure := f.Certainty != auditor.Likely

@@ -67,7 +67,7 @@ func key(name string) auditor.Key { return auditor.Key{Namespace: "default", Nam
 func everyMinute(name string, changes ...func(*auditor.CronWorkflow)) auditor.CronWorkflow {
 	cw := auditor.CronWorkflow{
 		Namespace: "default", Name: name, UID: "uid-" + name, CreatedAt: time.Now().UTC().Truncate(time.Second), Served: true,
-		Retention: auditor.Retention{Successful: 3, Failed: 1, TTL: -1},
+		Retention: auditor.Retention{Successful: 10, Failed: 10, TTL: -1},
 	}
 	cw.Epochs = []auditor.Epoch{{From: cw.CreatedAt, Spec: auditor.Spec{Schedules: []string{"* * * * *"}, Policy: auditor.Allow, StartingDeadline: 10 * time.Minute}}}
 	for _, change := range changes {

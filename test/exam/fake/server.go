@@ -275,7 +275,7 @@ func (s *Server) RetryRun(key Key) {
 	defer s.mu.Unlock()
 	if old := s.runs[key]; old != nil && old.Phase == Failed {
 		w := *old
-		w.Phase, w.Finished, w.Shutdown, w.Fails = Running, time.Time{}, false, false
+		w.Phase, w.Started, w.Finished, w.Shutdown, w.Fails = Running, now(), time.Time{}, false, false // FormulateRetryWorkflow (workflow/util) sets startedAt anew
 		s.putRun(w)
 	}
 }

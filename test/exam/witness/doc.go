@@ -30,9 +30,9 @@
 //   - Nothing switches its recovery off: rollcall.dev/backfill, rollcall.dev/catch-up, rollcall.dev/audit.
 //   - That it did not run is certain. Either Rollcall watched from before the firing on without a gap; or it has said so itself; or
 //     the firing is newer than status.lastScheduledTime, and newer than the time up to which runs may have been deleted: the end of
-//     the oldest run that a history limit keeps where as many are kept as it allows, or now less the ttl. Where Argo deletes ended
-//     runs at once, it is not certain any more once a process has died between the mark that it was about to create the run
-//     (rollcall.dev/intended) and the create.
+//     the oldest run that a history limit keeps where as many are kept as it allows, or now less the ttl. Where it
+//     may have been deleted, absence is not certain any more once a process has died between the mark that it was about to create
+//     the run (rollcall.dev/intended) and the create.
 //   - Rollcall is there, one replica leads, and the API server answers.
 //
 // And if after the first of these minutes there was an opening, of 20 s in all:

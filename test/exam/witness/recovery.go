@@ -96,13 +96,9 @@ func (c *cronWorkflow) certain(f firing, t time.Time) bool {
 }
 
 // diedInTheAct says whether, by t, a process may have died between the mark that it was about to create the run of the firing and the
-// create, or just after that, where Argo deletes ended runs at once: whether it was created can then no longer be told.
+// create, or just after that, and the run may have ended and been deleted since: whether it was created can then no longer be told.
 func (c *cronWorkflow) diedInTheAct(f firing, t time.Time) bool {
-	s := f.spec
-	if s.SuccessfulLimit > 0 && s.FailedLimit > 0 && (s.TTL < 0 || s.TTL >= lag) {
-		return false
-	}
-	return slices.ContainsFunc(c.Statuses, func(s Status) bool {
+	return !c.horizon(t).Before(f.at) && slices.ContainsFunc(c.Statuses, func(s Status) bool {
 		return s.Intended.Equal(f.at) && c.troubled.overlap(s.At, earlier(s.At.Add(inFlight), t))
 	})
 }

@@ -17,8 +17,28 @@ func (e *exam) doubled(c *cronWorkflow, f firing, runs []*Workflow) {
 		kind = DoubledByArgo
 	}
 	first, second := runs[0], runs[1]
+	if len(runs) == 2 && maker(second) == "Argo" && c.tookBack(f, second) {
+		kind = DoubledByArgo
+	}
 	e.mistake(kind, c, f.at, "%d runs: %s made at %s by %s (gone at %s), %s made at %s by %s", len(runs),
 		first.Name, stamp(first.Created), maker(first), stamp(first.Deleted), second.Name, stamp(second.Created), maker(second))
+}
+
+// tookBack says whether Argo, still at what it knew before, set lastScheduledTime back to before the firing, where Rollcall could not
+// set that right until Argo ran it: its run was on record in the status, and gone.
+func (c *cronWorkflow) tookBack(f firing, second *Workflow) bool {
+	for i := len(c.Statuses) - 1; i > 0; i-- {
+		before, back := c.Statuses[i-1], c.Statuses[i]
+		switch {
+		case back.At.After(second.Created):
+		case !back.LastScheduledTime.Before(f.at):
+			return false
+		case !before.LastScheduledTime.Before(f.at):
+			end := c.troubled.lastEnd(back.At.Add(-latency), second.Created)
+			return !end.IsZero() && second.Created.Sub(end) < lag
+		}
+	}
+	return false
 }
 
 func maker(w *Workflow) string {
