@@ -90,6 +90,8 @@ type Status struct {
 	SubmissionError, SpecError string
 	// WrittenAt is when Argo's controller last wrote to the object; zero when not known.
 	WrittenAt time.Time
+	// ChangedAt is when anybody last wrote to the object; zero when not known.
+	ChangedAt time.Time
 	// Intended is a scheduled time that Rollcall wrote to LastScheduledTime before it made the run; zero when there is none.
 	Intended time.Time
 }

@@ -12,12 +12,12 @@ import (
 // What comes late is told in the order in which it was, and each of it says when Argo wrote it.
 
 func forbidding(cw *auditor.CronWorkflow) {
-	cw.Epochs[0].Spec.Policy, cw.Status.WrittenAt = auditor.Forbid, clock("04:35:10")
+	cw.Epochs[0].Spec.Policy, cw.Status.WrittenAt, cw.Status.ChangedAt = auditor.Forbid, clock("04:35:10"), clock("04:35:10")
 }
 
 // active shows what status.active held from a time on, as the watch told of it at another.
 func (s *scene) active(told, written string, runs ...string) {
-	s.see(told, func(cw *auditor.CronWorkflow) { cw.Status.Active, cw.Status.WrittenAt = runs, clock(written) })
+	s.see(told, func(cw *auditor.CronWorkflow) { cw.Status.Active, cw.Status.WrittenAt, cw.Status.ChangedAt = runs, clock(written), clock(written) })
 }
 
 func TestWhatWasTheCaseAtAFiringsTimeIsAskedAgainWhenItsAbsenceIsConfirmed(t *testing.T) {
@@ -42,7 +42,7 @@ func TestOfTwoWritesInOneSecondTheSecondIsAsLateAsTheFirst(t *testing.T) {
 	s.active("04:35:50", "04:35:49", "tick-x7k2p")
 	s.silent = true
 	s.active("04:37:20", "04:36:20")
-	s.active("04:37:20", "04:36:20", "tick-x7k2q")
+	s.active("04:37:25", "04:36:20", "tick-x7k2q")
 	s.silent = false
 	s.until("04:37:30")
 	if !strings.Contains(strings.Join(s.said, "; "), "04:37 Skipped Forbidden") {
@@ -55,7 +55,7 @@ func TestWhatIsActiveAtARestartHasBeenSoSinceArgoWroteIt(t *testing.T) {
 	s := newScene(t, forbidding).until("04:35:50")
 	s.silent = true
 	s.until("04:36:40").want()
-	s.cw.Status.Active, s.cw.Status.WrittenAt = []string{"tick-x7k2p"}, clock("04:35:51")
+	s.cw.Status.Active, s.cw.Status.ChangedAt = []string{"tick-x7k2p"}, clock("04:35:51")
 	s.restart("04:36:40", 5*time.Second)
 	s.silent = false
 	s.until("04:36:50").want("04:36 Skipped Forbidden")
@@ -64,7 +64,9 @@ func TestWhatIsActiveAtARestartHasBeenSoSinceArgoWroteIt(t *testing.T) {
 // Rollcall writes to status.active too, which is no write of Argo's.
 func TestWhatRollcallAppendsHasBeenActiveSinceItWasSeen(t *testing.T) {
 	s := newScene(t, forbidding)
-	s.see("04:36:40", func(cw *auditor.CronWorkflow) { cw.Status.Active = []string{"tick-x7k2p"} })
+	s.see("04:36:40", func(cw *auditor.CronWorkflow) {
+		cw.Status.Active, cw.Status.ChangedAt = []string{"tick-x7k2p"}, clock("04:36:39")
+	})
 	s.until("04:37:30").want("04:36 Missed certain", "04:37 Skipped Forbidden")
 	if got := s.state().Record.Active; len(got) == 0 || !got[len(got)-1].At.Equal(clock("04:36:40")) {
 		t.Errorf("active as recorded: %v", got)
@@ -75,11 +77,11 @@ func TestWhatACronWorkflowFirstSaysOfItselfHeldFromItsBirthOn(t *testing.T) {
 	s := newScene(t)
 	born := s.cw
 	born.Name, born.UID, born.CreatedAt = "late", "uid-late", clock("04:36:10")
-	born.Status = auditor.Status{}
+	born.Status = auditor.Status{ChangedAt: born.CreatedAt}
 	born.Epochs = []auditor.Epoch{{From: born.CreatedAt, Spec: s.cw.Epochs[0].Spec}}
 	born.Epochs[0].Spec.Policy = auditor.Forbid
 	s.w.SeeCronWorkflow(born, clock("04:39:30"))
-	born.Status.Active, born.Status.WrittenAt = []string{"late-x7k2p"}, clock("04:37:40")
+	born.Status.Active, born.Status.ChangedAt = []string{"late-x7k2p"}, clock("04:37:40")
 	s.w.SeeCronWorkflow(born, clock("04:39:30"))
 	state, ok := s.w.State(auditor.Key{Namespace: "default", Name: "late"})
 	if n := len(state.Record.Active); !ok || n != 2 || !state.Record.Active[1].At.Equal(clock("04:37:41")) {

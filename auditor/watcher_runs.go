@@ -200,23 +200,15 @@ func (h *watched) listed(t time.Time) bool {
 func (h *watched) noteStatus(before Status, first bool, now time.Time) {
 	r, s := &h.record, h.cw.Status
 	at, n := now, len(r.Active)
-	// Late news: the time is cut to the second, and of two writes in one second the second one, told right after it, is as late as the
-	// first.
-	written := s.WrittenAt.Add(time.Second)
-	as := n > 0 && r.Active[n-1].At.Equal(written) && !now.After(h.activeTold.Add(timestampsLag))
-	wholeLife := h.watchedSince().Equal(h.cw.CreatedAt)
-	switch {
-	case first && n == 0 && (wholeLife || !s.WrittenAt.IsZero()) && later(written, h.cw.CreatedAt).Before(now):
-		at = later(written, h.cw.CreatedAt) // as it is now it has been since then
-	case !first && written.Before(now) && (s.WrittenAt.After(before.WrittenAt) || as):
+	// As it is now it has been since the last write, which the news of may be late; the time of that is cut to the second.
+	if written := later(s.ChangedAt.Add(time.Second), h.cw.CreatedAt); !s.ChangedAt.IsZero() && written.Before(now) {
 		at = written
 	}
 	switch {
 	case n > 0 && r.Active[n-1].Runs == len(s.Active):
 	case n > 0 && !r.Active[n-1].At.Before(at):
-		r.Active[n-1].Runs, h.activeTold = len(s.Active), now
+		r.Active[n-1].Runs = len(s.Active)
 	default:
-		h.activeTold = now
 		r.Active = append(r.Active, ActiveSeen{At: at, Runs: len(s.Active)})
 		h.forgetActive()
 	}

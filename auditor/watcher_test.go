@@ -460,10 +460,10 @@ func TestWhileNewsMayBeLateNothingIsJudged(t *testing.T) {
 func TestWhatWasActiveIsKnownToTheSecondThoughTheNewsIsLate(t *testing.T) {
 	s := newScene(t, func(cw *auditor.CronWorkflow) {
 		cw.Epochs[0].Spec.Policy = auditor.Forbid
-		cw.Status.Active, cw.Status.WrittenAt = []string{"tick-x7k2p"}, clock("04:35:10")
+		cw.Status.Active, cw.Status.ChangedAt = []string{"tick-x7k2p"}, clock("04:35:10")
 	})
 	s.w.Blind([]string{""}, clock("04:35:50"))
-	s.see("04:37:20", func(cw *auditor.CronWorkflow) { cw.Status.Active, cw.Status.WrittenAt = nil, clock("04:36:20") })
+	s.see("04:37:20", func(cw *auditor.CronWorkflow) { cw.Status.Active, cw.Status.ChangedAt = nil, clock("04:36:20") })
 	s.w.Blind(nil, clock("04:37:20"))
 	s.until("04:37:30").want("04:36 Skipped Forbidden", "04:37 Missed certain")
 }

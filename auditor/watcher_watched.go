@@ -22,7 +22,6 @@ type watched struct {
 	earlier       []Stretch // coverage from before this Watcher
 	counting      counting
 	notedLast     time.Time // the lastScheduledTime that was last taken in
-	activeTold    time.Time // when the length of status.active was last told of
 	edits         edits
 
 	// opts, parsed and err follow from cw.

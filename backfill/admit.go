@@ -42,6 +42,8 @@ const (
 	// pollLive is how often to look for the run of a live firing, pollRun how often for the end of a run.
 	pollLive = 2 * time.Second
 	pollRun  = 5 * time.Second
+	// pollAway is how often to ask again while Argo's controller is away.
+	pollAway = 15 * time.Second
 )
 
 // admitTable is asked in this order just before every create; the first row that does not pass decides.
@@ -66,6 +68,7 @@ const (
 //	and tries over and over                                                     wait
 //	Forbid, Replace: any run that Argo counts is active                         wait
 //	Forbid, Replace: it would not end before the next live firing               wait for an interval in which it would
+//	Forbid, Argo is away, and its starting deadline is shorter than the run     wait
 //
 // A detached run is not subject to Forbid, Replace and the stopStrategy, see Policy.Detached.
 var admitTable = []func(*live) Admission{
@@ -84,6 +87,7 @@ var admitTable = []func(*live) Admission{
 	(*live).afterArgo,
 	(*live).alone,
 	(*live).room,
+	(*live).begins,
 }
 
 var pass = Admission{}

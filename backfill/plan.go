@@ -26,6 +26,8 @@ type Plan struct {
 	Warnings []string
 	// MadeAt is the time of the audit that the plan rests on, LastScheduledTime what the status said then of Argo's last run.
 	MadeAt, LastScheduledTime time.Time
+	// ArgoAway says that Argo's controller was away then; the caller says so.
+	ArgoAway bool
 }
 
 // OwesStatus says whether Rollcall made a run that the CronWorkflow's status does not show, as after a crash between the two

@@ -35,6 +35,8 @@ type Policy struct {
 	Grace           time.Duration
 	DefaultDeadline time.Duration
 	ControllerZone  *time.Location
+	// ArgoAway says that Argo's controller is away. A plan says so for itself.
+	ArgoAway bool
 }
 
 // Who recovers: the value of the label rollcall.dev/backfilled-by.

@@ -32,15 +32,8 @@ func (l *live) room() Admission {
 	if !ok {
 		return pass
 	}
-	previous := l.at // a firing, and not after now
-	if last := l.firings.Last(l.now, 1, l.at); len(last) > 0 {
-		previous = last[0]
-	}
 	longest, observed := l.longest()
-	need := longest + longest/4 + roomMargin
-	if !observed {
-		need = (next.Sub(previous) + 1) / 2
-	}
+	need := l.need(next)
 	if !l.now.Add(need).After(next) {
 		return pass
 	}
@@ -62,6 +55,28 @@ func (l *live) room() Admission {
 	}
 	return wait(begin, "concurrencyPolicy %s: its runs take up to %s, so %s have to be free before the next firing at %s, and only %s are.",
 		policy, longest.Round(time.Second), need.Round(time.Second), stamp(next), left)
+}
+
+// need is how much room a run made now is given until the next live firing.
+func (l *live) need(next time.Time) time.Duration {
+	if longest, observed := l.longest(); observed {
+		return longest + longest/4 + roomMargin
+	}
+	previous := l.at // a firing, and not after now
+	if last := l.firings.Last(l.now, 1, l.at); len(last) > 0 {
+		previous = last[0]
+	}
+	return (next.Sub(previous) + 1) / 2
+}
+
+// begins: while Argo is away no run begins, so that under Forbid it may be in the way of a live one when Argo is back. Argo runs a
+// firing that it skipped late, but not after its own starting deadline: so that has to be longer than the run.
+func (l *live) begins() Admission {
+	next, ok := l.firings.Next(l.now)
+	if !l.policy.ArgoAway || !ok || l.policy.concurrency(l.spec) != auditor.Forbid || l.spec.StartingDeadline >= l.need(next) {
+		return pass
+	}
+	return wait(l.now.Add(pollAway), "concurrencyPolicy Forbid, and Argo's controller is away: a run that begins only when it is back could cost a live firing.")
 }
 
 // roomAtAll refuses before anything is waited for in vain.

@@ -17,12 +17,12 @@ import (
 //	the present spec is not known, or does not parse           refuse SpecUnknown
 //	suspended or stopped                                       refuse Suspended, Stopped
 //	a when expression that is plainly false now                wait: Argo would run and register nothing
-//	the quiet zone around a live firing                        wait
+//	shortly before a live firing, or after one                 wait
 var touchTable = []func(*live) Admission{
 	(*live).sameObject,
 	(*live).switchedOff,
 	(*live).heeded,
-	(*live).outsideQuietZone,
+	(*live).outsideBriefZone,
 }
 
 // heeded: where a firing is outstanding, Argo judges its when expression at the time of the event, and where that is false it

@@ -80,6 +80,7 @@ func newWork(e *Executor, plan Plan) *work {
 		requeue: delays(o.Timing.Requeue, o.Timing.RequeueMax),
 		report:  Report{CronWorkflow: plan.CronWorkflow, Results: make([]Result, len(plan.Steps))},
 	}
+	w.Policy.ArgoAway = plan.ArgoAway
 	results := map[time.Time]*Result{}
 	for i, s := range plan.Steps {
 		r := &w.report.Results[i]

@@ -154,6 +154,9 @@ func toStatus(status wfv1.CronWorkflowStatus, m wireMeta) auditor.Status {
 		Failed:    status.Failed,
 		Intended:  parseTime(m.Annotations[annotationIntended]),
 	}
+	if len(m.ManagedFields) > 0 {
+		s.ChangedAt = m.newest()
+	}
 	if t := status.LastScheduledTime; t != nil && t.Year() >= 1970 {
 		s.LastScheduledTime = t.UTC()
 	}

@@ -195,6 +195,7 @@ func (r *roll) begin(c *cron, now time.Time) {
 	if mode != auditor.BackfillOff {
 		j.plan = backfill.NewPlan(in.CronWorkflow, found, r.policy(), now).Attempted(state.Record.Recoveries)
 	}
+	j.plan.ArgoAway = in.Controller.Away(now)
 	if j.rehearse {
 		j.plan = c.untold(j.plan)
 	}

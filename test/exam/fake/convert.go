@@ -27,7 +27,7 @@ func toCron(cw *CronWorkflow) auditor.CronWorkflow {
 		Epochs: []auditor.Epoch{{From: from, Spec: spec}},
 		Status: auditor.Status{
 			LastScheduledTime: cw.Status.Last, Succeeded: cw.Status.Succeeded, Failed: cw.Status.Failed, Stopped: cw.Status.Phase == Stopped || cw.Labels[Completed] == "true",
-			SubmissionError: cw.Status.SubmissionError, WrittenAt: cw.ArgoAt, Intended: readTime(cw.Annotations[Intended]),
+			SubmissionError: cw.Status.SubmissionError, WrittenAt: cw.ArgoAt, ChangedAt: cw.ChangedAt, Intended: readTime(cw.Annotations[Intended]),
 		},
 		Retention: retention(cw), Settings: cw.Settings,
 	}

@@ -48,8 +48,8 @@ type CronWorkflow struct {
 	Spec        Spec
 	Status      Status
 	// SpecAt is when the spec was last changed and ArgoAt when Argo's controller last wrote, as managedFields tell; MetaAt when
-	// anybody last changed an annotation.
-	SpecAt, ArgoAt, MetaAt time.Time
+	// anybody last changed an annotation, and ChangedAt when anybody last wrote.
+	SpecAt, ArgoAt, MetaAt, ChangedAt time.Time
 }
 
 // A Spec of a CronWorkflow, with what becomes of its runs.

@@ -116,7 +116,7 @@ func (s *Server) uid() string {
 // putCron stores a version of a CronWorkflow. Call it with mu.
 func (s *Server) putCron(cw CronWorkflow) *CronWorkflow {
 	s.version++
-	cw.Version = s.version
+	cw.Version, cw.ChangedAt = s.version, Second(now())
 	s.crons[cw.Key] = &cw
 	s.happened(Event{CronWorkflow: &cw})
 	return &cw

@@ -43,8 +43,8 @@
 //   - Replace, and catch-up latest: no newer firing was due.
 //   - Forbid and Replace: no older firing outstanding, no run under way for 15 s, and before the next live firing there is as much time
 //     as the longest of the last 10 runs took that are still there, and a quarter more, and 15 s; or half an interval where none is.
-//   - Forbid without a starting deadline of its own: Argo there. A run that cannot begin before it is back could make it skip a live
-//     firing, for good.
+//   - Forbid with a starting deadline of its own that is shorter than the time that a run is taken to need, or none: Argo there. A run
+//     that cannot begin before it is back could make it skip a live firing, for good.
 //
 // What is recovered must be allowed to be, by the same rules, within 12 s for a request that was on its way. No more is promised: a
 // firing without a deadline is not recovered, nor one whose run may have come and gone.
@@ -54,7 +54,8 @@
 //   - No firing has two runs of which Rollcall made one. Those of which Argo made both are named, and are not held against Rollcall.
 //   - Under Forbid, Rollcall makes no run beside another one, and Argo none beside Rollcall's for want of knowing of it.
 //   - No live firing is skipped by Forbid for a recovered run that was under way, or had been within 10 s, where Argo was there to
-//     run it; nor run late for that, where Argo had been there all the time and the run took no longer than usual. No run is stopped under Replace when no newer firing was due.
+//     run it; nor run late for that, where Argo had been there all the time. That is, unless the run took longer than it was to be
+//     taken to need when it was made, as above. No run is stopped under Replace when no newer firing was due.
 //   - After the end of all faults no schedule stays dead. That one is shows when the grace of a firing is over that Argo did not run; what
 //     is due more than a minute after that, Argo runs, unless the spec exempts it, or Rollcall is to keep its hands off.
 //

@@ -160,7 +160,7 @@ func (c *cronWorkflow) open(f firing, t time.Time) bool {
 	if c.older(f, t) || c.active(time.Time{}, t.Add(-lag), t) != nil {
 		return false
 	}
-	if f.spec.policy() == "Forbid" && f.spec.StartingDeadline == 0 && c.argoDown.overlap(t.Add(-lag), t) {
+	if f.spec.policy() == "Forbid" && f.spec.StartingDeadline < c.need(schedules, t) && c.argoDown.overlap(t.Add(-lag), t) {
 		return false // nothing begins, and it could be in the way when Argo is back
 	}
 	next := nextFiring(schedules, t)

@@ -202,6 +202,10 @@ func (e *exam) liveLost(c *cronWorkflow, f firing) {
 	if recovered == nil || len(own) > 0 && c.argoDown.overlap(recovered.Created.Add(-time.Second), f.at) {
 		return
 	}
+	made := recovered.Created
+	if i := c.specAt(made); i >= 0 && !made.Add(c.need(c.schedules[i], made)-look).After(f.at) {
+		return // nobody could know that it would take so long
+	}
 	became := "it never ran"
 	if len(own) > 0 {
 		became = "it ran at " + stamp(own[0].Created)
