@@ -102,6 +102,16 @@ func TestALateEditWasWhenTheObjectSays(t *testing.T) {
 	}
 }
 
+func TestWhatBecameDueByALateEditIsJudged(t *testing.T) {
+	s := newScene(t, func(cw *auditor.CronWorkflow) { cw.Epochs[0].Spec.Schedules = []string{"*/5 * * * *"} })
+	s.until("04:40:30").want("04:40 Missed certain")
+	s.see("04:40:40", func(cw *auditor.CronWorkflow) {
+		cw.Epochs = []auditor.Epoch{{From: clock("04:36:50"), Spec: cw.Epochs[0].Spec}}
+		cw.Epochs[0].Spec.Schedules = []string{"*/2 * * * *"}
+	})
+	s.until("04:42:30").want("04:38 Missed certain", "04:42 Missed certain")
+}
+
 func TestARunIsNotLateBecauseTheNewsOfItIs(t *testing.T) {
 	s := newScene(t).until("04:36:30").want("04:36 Missed certain")
 	s.see("04:39:50", func(cw *auditor.CronWorkflow) {

@@ -266,6 +266,7 @@ func (h *watched) missed(from time.Time) {
 	if edited := h.edits.missed(from, h.seenAt); !edited.IsZero() {
 		h.parse()
 		h.rejudge(edited, false)
+		h.openLate(edited)
 	}
 	if h.counting.unwatched.IsZero() {
 		h.counting.unwatched = from

@@ -235,6 +235,30 @@ func (h *watched) reconsider(from time.Time) {
 	}
 }
 
+// openLate opens the firings, up to the one that was judged last, that became due by an edit whose news is late. Their verdicts would
+// be among those that are shown.
+func (h *watched) openLate(edited time.Time) {
+	if len(h.strip) >= MaxStrip {
+		edited = later(edited, h.strip[0].at)
+	}
+	var late []time.Time
+	for _, e := range h.parsed {
+		after, until := later(edited, e.from), h.cursor
+		if !e.until.IsZero() {
+			until = earlier(until, e.until)
+		}
+		if after.Before(until) {
+			late = append(late, e.schedule.Last(until, MaxStrip, after.Add(time.Second))...)
+		}
+	}
+	for _, t := range newest(late, MaxStrip) {
+		_, shown := slices.BinarySearchFunc(h.strip, t, func(m mark, t time.Time) int { return m.at.Compare(t) })
+		if i, found := h.openIndex(t); !found && !shown {
+			h.open = slices.Insert(h.open, i, &open{at: t, deadline: h.deadlineOf(t), again: true})
+		}
+	}
+}
+
 // show keeps a verdict for people to see.
 func (h *watched) show(f Finding) {
 	at := f.ScheduledTime

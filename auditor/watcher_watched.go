@@ -151,6 +151,7 @@ func (h *watched) see(cw CronWorkflow, now time.Time) {
 		h.rejudge(edited, set)
 		if !first && !edited.IsZero() && edited.Add(timestampsLag).Before(now) {
 			h.reconsider(edited) // the news is late
+			h.openLate(edited)
 		}
 	}
 	h.cw.Epochs = h.edits.epochs

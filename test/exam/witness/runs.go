@@ -17,7 +17,8 @@ func (e *exam) doubled(c *cronWorkflow, f firing, runs []*Workflow) {
 		kind = DoubledByArgo
 	}
 	first, second := runs[0], runs[1]
-	if len(runs) == 2 && maker(second) == "Argo" && c.tookBack(f, second) {
+	late := !c.Deleted.IsZero() && second.Created.After(c.Deleted) // for a CronWorkflow that it still took to be there
+	if len(runs) == 2 && maker(second) == "Argo" && (late || c.tookBack(f, second)) {
 		kind = DoubledByArgo
 	}
 	e.mistake(kind, c, f.at, "%d runs: %s made at %s by %s (gone at %s), %s made at %s by %s", len(runs),
