@@ -41,14 +41,14 @@ func (f *firing) cause() (Cause, []string) {
 func (f *firing) submissionErrorsAt() (messages []string) {
 	if f.in.Record != nil {
 		for _, e := range f.in.Record.Errors {
-			if f.withinGrace(e.At) {
+			if f.tried(e.At) {
 				messages = append(messages, e.Message)
 			}
 		}
 	}
 	// The condition bears no time, but Argo wrote it with its last write.
 	status := f.in.CronWorkflow.Status
-	if status.SubmissionError != "" && f.withinGrace(status.WrittenAt) {
+	if status.SubmissionError != "" && f.tried(status.WrittenAt) {
 		messages = append(messages, status.SubmissionError)
 	}
 	return messages
@@ -57,13 +57,23 @@ func (f *firing) submissionErrorsAt() (messages []string) {
 // mayBeSubmitted says whether Argo failed to create this very firing in such a way that the API server may have created it all the
 // same: it did not say no.
 func (f *firing) mayBeSubmitted() bool {
-	return slices.ContainsFunc(f.submissionErrorsAt(), func(message string) bool {
+	messages := f.submissionErrorsAt()
+	if status := f.in.CronWorkflow.Status; status.SubmissionError != "" && f.sinceLastSuccess() {
+		messages = append(messages, status.SubmissionError)
+	}
+	return slices.ContainsFunc(messages, func(message string) bool {
 		return !slices.ContainsFunc(refusals, func(r string) bool { return strings.Contains(message, r) })
 	})
 }
 
 // refusals are in the API server's words when it did not create something.
 var refusals = []string{"forbidden", "denied the request", "is invalid", "not found", "Unauthorized", "no matches for kind", "too many requests"}
+
+// clockSkew is how far Argo's clock may be ahead.
+const clockSkew = 5 * time.Second
+
+// tried says whether a failure to create a run at t was one to create that of this firing.
+func (f *firing) tried(t time.Time) bool { return f.withinGrace(t) || f.withinGrace(t.Add(clockSkew)) }
 
 func (f *firing) withinGrace(t time.Time) bool { return !t.Before(f.at) && !t.After(f.at.Add(f.grace)) }
 

@@ -65,6 +65,9 @@ func (h *watched) resume(s State) {
 	for _, run := range ran {
 		h.noteRan(run)
 	}
+	for _, run := range h.gone {
+		h.noteRun(run, h.now) // it came before the roll began here
+	}
 	h.noteRuns()
 	h.changed = len(h.edits.epochs) != len(s.Epochs)
 	h.dirty = h.changed || h.err != nil

@@ -427,6 +427,21 @@ func TestAStandbyTakesOverWarm(t *testing.T) {
 	}
 }
 
+func TestARunThatAStandbySawAtFirstIsNotForgottenWhenItIsGone(t *testing.T) {
+	s := newScene(t, func(cw *auditor.CronWorkflow) { cw.Retention.Failed = 0 }).until("04:35:40")
+	state := s.state()
+	s.w = auditor.NewWatcher(auditor.Options{})
+	s.cw.Status.LastScheduledTime = clock("04:36:00")
+	s.w.SeeCronWorkflow(s.cw, clock("04:36:10"))
+	run := argoRun("04:36:00")
+	run.BackfilledBy = "controller"
+	s.w.SeeRun("default", run, clock("04:36:10"))
+	s.w.Begin(clock("04:36:10"))
+	s.w.LoseRun("default", run, clock("04:36:20"))
+	s.w.Resume(tick, state)
+	s.until("04:36:40").want("04:36 Backfilled")
+}
+
 func TestAGapMakesAnAbsenceLessSure(t *testing.T) {
 	s := newScene(t, func(cw *auditor.CronWorkflow) { cw.Retention.Policy = true }).until("04:36:30").want("04:36 Missed certain")
 	s.w.Gap(clock("04:36:40"), clock("04:36:50"))

@@ -99,7 +99,7 @@ func (p *play) hit(r *replica, d Do, end time.Time) {
 	if client == nil || client.Dead() {
 		return
 	}
-	what, how := p.whatIs(r), ""
+	how := ""
 	die := func() {
 		client.Die()
 		stop()
@@ -122,11 +122,17 @@ func (p *play) hit(r *replica, d Do, end time.Time) {
 			client.Thaw()
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			p.pending--
+			if p.pending--; r.leads {
+				p.ledUntil = time.Time{}
+			}
 		})
 	case LeaderCrashes, LeaderCrashesAt, LeaderMakesRun, LeaderTells:
 		kind := map[string]string{LeaderMakesRun: "create workflows", LeaderTells: "patch cronworkflows"}[d.What]
-		away := time.Duration(d.For) * time.Second
+		away := min(time.Duration(d.For)*time.Second, time.Until(p.end()))
+		p.goes.Go(func() { // after the time for faults it does not happen any more
+			p.sleep(time.Until(p.end()))
+			client.CrashAt(0, "", false, nil)
+		})
 		client.CrashAt(1+d.Which, kind, d.What != LeaderCrashes, func() {
 			p.goes.Go(func() {
 				p.mu.Lock()
@@ -140,12 +146,16 @@ func (p *play) hit(r *replica, d Do, end time.Time) {
 		})
 	}
 	if how != "" {
-		p.outage(what, how, end)
+		p.outage(p.whatIs(r), how, end)
 	}
 }
 
-// whatIs says what an outage of a replica is one of: where no other one is there to see what happens, of all of Rollcall. Call it with mu.
+// whatIs says what an outage of a replica that begins now is one of: where no other one is there to see what happens, of all of Rollcall.
+// Call it with mu.
 func (p *play) whatIs(r *replica) string {
+	if r.leads && p.ledUntil.IsZero() {
+		p.ledUntil = now()
+	}
 	if r.leads && slices.ContainsFunc(p.replicas, func(o *replica) bool { return o != r && o.client != nil && !o.client.Dead() && !o.client.Frozen() }) {
 		return witness.Leader
 	}

@@ -36,6 +36,8 @@ type play struct {
 	ahead    time.Duration // of Argo's clock
 	replicas []*replica
 	pending  int // faults that have not ended
+	// ledUntil is since when there has been no leader, or a frozen one; zero while one leads.
+	ledUntil time.Time
 	submits  int
 }
 
@@ -43,6 +45,7 @@ type replica struct {
 	number, life int
 	client       *fake.Client
 	stop         context.CancelFunc // in order
+	started      time.Time
 	back         time.Time
 	leads        bool
 }
@@ -198,7 +201,7 @@ func (p *play) runReplica(r *replica) {
 		p.mu.Lock()
 		r.life++
 		client := p.server.NewClient(fmt.Sprintf("rollcall-%d.%d", r.number, r.life))
-		r.client, r.stop, r.back, r.leads = client, cancel, time.Time{}, false
+		r.client, r.stop, r.started, r.back, r.leads = client, cancel, now(), time.Time{}, false
 		p.mu.Unlock()
 		o, err := p.operator(r, client)
 		if err != nil {
@@ -210,7 +213,7 @@ func (p *play) runReplica(r *replica) {
 		client.Die()
 		cancel()
 		p.mu.Lock()
-		r.leads = false
+		p.lead(r, false)
 		if r.back.IsZero() {
 			r.back = now().Add(2 * time.Second)
 		}
@@ -230,10 +233,27 @@ func (p *play) operator(r *replica, client *fake.Client) (*operator.Operator, er
 		Leadership: fake.NewElection(client, func(leads bool) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			r.leads = leads && r.client == client
+			if r.client == client {
+				p.lead(r, leads)
+			}
 		}),
 		Backfill: auditor.BackfillOn, MaxParallel: 10, MaxCatchUp: 100,
 	})
+}
+
+// lead takes in that a replica begins to lead, or does not lead any more. One that was not there yet when the last one ceased to lead
+// knows only from the record what that saw, whoever else was there. Call it with mu.
+func (p *play) lead(r *replica, leads bool) {
+	switch {
+	case leads:
+		if !p.ledUntil.IsZero() && r.started.After(p.ledUntil) {
+			p.truth.outages = append(p.truth.outages, witness.Outage{What: witness.Rollcall, From: p.ledUntil, To: now()})
+		}
+		p.ledUntil = time.Time{}
+	case r.leads && p.ledUntil.IsZero():
+		p.ledUntil = now()
+	}
+	r.leads = leads
 }
 
 // sleep waits; false when the world has ended.

@@ -17,12 +17,17 @@ func (e *exam) doubled(c *cronWorkflow, f firing, runs []*Workflow) {
 		kind = DoubledByArgo
 	}
 	first, second := runs[0], runs[1]
-	late := !c.Deleted.IsZero() && second.Created.After(c.Deleted) // for a CronWorkflow that it still took to be there
-	if len(runs) == 2 && maker(second) == "Argo" && (late || c.tookBack(f, second)) {
+	if len(runs) == 2 && maker(second) == "Argo" && c.heedless(f, second) {
 		kind = DoubledByArgo
 	}
 	e.mistake(kind, c, f.at, "%d runs: %s made at %s by %s (gone at %s), %s made at %s by %s", len(runs),
 		first.Name, stamp(first.Created), maker(first), stamp(first.Deleted), second.Name, stamp(second.Created), maker(second))
+}
+
+// heedless says whether Argo made the second run against all that Rollcall can do: for a CronWorkflow that it still took to be there,
+// though the status said that the firing had run, or after it had set that back itself.
+func (c *cronWorkflow) heedless(f firing, second *Workflow) bool {
+	return !c.Deleted.IsZero() && second.Created.After(c.Deleted) || !c.statusAt(second.Created.Add(-latency)).LastScheduledTime.Before(f.at) || c.tookBack(f, second)
 }
 
 // tookBack says whether Argo, still at what it knew before, set lastScheduledTime back to before the firing, where Rollcall could not

@@ -191,7 +191,7 @@ func (c *cronWorkflow) blocked(f firing) *Workflow {
 }
 
 func (c *cronWorkflow) submissionError(f firing) bool {
-	return slices.ContainsFunc(c.statusesOf(f.at, f.at.Add(c.grace(f.spec))), func(s Status) bool { return s.SubmissionError })
+	return slices.ContainsFunc(c.statusesOf(f.at, f.at.Add(c.grace(f.spec)+latency)), func(s Status) bool { return s.SubmissionError })
 }
 
 // newerRan is a run of a newer firing that was made until then; nil where there is none. Where Argo's clock is ahead it runs a
