@@ -55,6 +55,14 @@ func (p *play) rollcallRuns(m int, made time.Time, takes time.Duration) *Workflo
 	return w
 }
 
+// setBack has the status say, in a stretch of time, that the firing of minute m has not run.
+func (p *play) setBack(m int, from, to time.Time) {
+	before := Status{At: from, LastScheduledTime: at(m-1, 0)}
+	all := slices.DeleteFunc(p.cron().Statuses, func(s Status) bool { return !s.At.Before(from) && s.At.Before(to) })
+	p.cron().Statuses = append(all, before)
+	slices.SortStableFunc(p.cron().Statuses, func(a, b Status) int { return a.At.Compare(b.At) })
+}
+
 // loses takes the runs of the firings of these minutes away, with what they left in the status.
 func (p *play) loses(minutes ...int) {
 	for _, m := range minutes {
@@ -201,6 +209,28 @@ func TestMistakesAreFound(t *testing.T) {
 			p.argoAway(5)
 			p.rollcallRuns(5, at(5, 45), time.Second)
 			p.argoRuns(5, at(6, 45), time.Second)
+			p.setBack(5, at(5, 45), at(6, 44)) // Rollcall never said so in the status
+			p.say(5, "Backfilled", "")
+		}, []string{"DoubleRun 5"}},
+		"Argo does so against the status": {func(p *play) {
+			p.argoAway(5)
+			p.rollcallRuns(5, at(5, 45), time.Second)
+			p.argoRuns(5, at(6, 45), time.Second)
+			p.say(5, "Backfilled", "")
+		}, []string{"DoubledByArgo 5"}},
+		"Argo does so after it has set the status back, and Rollcall was not there": {func(p *play) {
+			p.argoAway(5)
+			p.rollcallRuns(5, at(5, 45), time.Second)
+			p.argoRuns(5, at(6, 45), time.Second)
+			p.setBack(5, at(6, 20), at(6, 44))
+			p.fault(Rollcall, at(6, 10), at(6, 40))
+			p.say(5, "Backfilled", "")
+		}, []string{"DoubledByArgo 5"}},
+		"Argo does so after it has set the status back, and Rollcall was there": {func(p *play) {
+			p.argoAway(5)
+			p.rollcallRuns(5, at(5, 45), time.Second)
+			p.argoRuns(5, at(6, 45), time.Second)
+			p.setBack(5, at(6, 20), at(6, 44))
 			p.say(5, "Backfilled", "")
 		}, []string{"DoubleRun 5"}},
 		"Argo's own doubles are named so": {func(p *play) { p.argoRuns(5, at(6, 45), time.Second) }, []string{"DoubledByArgo 5"}},
