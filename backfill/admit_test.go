@@ -214,6 +214,13 @@ func TestAdmitKeepsRoomForLiveRuns(t *testing.T) {
 			look:   live(cron(auditor.Forbid), run("04:10:00", took(100*time.Second), func(r *auditor.Run) { r.StartedAt = time.Time{} })),
 			policy: byHand(), at: T, now: "04:47:00", want: waitUntil("04:50:00"),
 		},
+		"Forbid: while Argo is away, what is taken to need longer than the deadline of a live firing waits": {
+			look: live(cron(auditor.Forbid, deadline(90*time.Second)), run("04:00:00", took(time.Minute+time.Second))), policy: argoAway(byHand(ignoreDeadline)), at: T, now: "04:41:00",
+			want: waitUntil("04:41:15"),
+		},
+		"Forbid: while Argo is away, what is taken to need as long as the deadline of a live firing goes": {
+			look: live(cron(auditor.Forbid, deadline(90*time.Second)), run("04:00:00", took(time.Minute))), policy: argoAway(byHand(ignoreDeadline)), at: T, now: "04:41:00", want: goAhead(),
+		},
 		"Forbid: no interval until the deadline is long enough": {
 			look: live(cron(auditor.Forbid), run("04:00:00", took(8*time.Minute))), policy: byHand(), at: T, now: "04:41:00", want: refusal(backfill.NoRoom),
 		},
@@ -340,4 +347,9 @@ func TestQuietHoldsForWritesToo(t *testing.T) {
 			}
 		})
 	}
+}
+
+func argoAway(p backfill.Policy) backfill.Policy {
+	p.ArgoAway = true
+	return p
 }

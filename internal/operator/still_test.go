@@ -82,3 +82,30 @@ func TestAScheduleThatArgoLeftOutIsTouchedThoughAFiringIsOutstanding(t *testing.
 		}
 	})
 }
+
+func TestAScheduleThatMovedAgainIsTouchedAgainSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.put(everyMinute("tick", spec(func(s *auditor.Spec) { s.Schedules, s.Policy = []string{"*/2 * * * *"}, auditor.Forbid })))
+		p := w.starts(t)
+		p.leads <- true
+		until("00:02:00")
+		w.run("tick", at(2)) // and never ends, so that there is no room
+		w.change("tick", func(cw *auditor.CronWorkflow) { cw.Status.Active = nil })
+		lives := func(d time.Duration) {
+			for range d / (30 * time.Second) {
+				time.Sleep(30 * time.Second)
+				w.lives()
+			}
+		}
+		lives(3 * time.Minute)
+		until("00:06:00")
+		w.run("tick", at(6))
+		w.change("tick", func(cw *auditor.CronWorkflow) { cw.Status.Active = nil })
+		lives(3 * time.Minute)
+		synctest.Wait()
+		if did := w.did("change"); len(did) != 2 || did[1] != "change tick touched" {
+			t.Errorf("writes: %q", did)
+		}
+	})
+}
