@@ -247,7 +247,12 @@ func (f *firing) forbidden() ruling {
 		return ruling{Skipped, Forbidden, time.Time{}, []string{fmt.Sprintf(sentence, args...)}}
 	}
 	if seen, ok := f.activeAsSeen(); ok {
-		if seen.Runs == 0 {
+		switch run := f.madeSince(seen.At); {
+		case seen.Runs > 0:
+		case run != nil:
+			return ruling{Unknown, ForbidUnclear, time.Time{}, []string{fmt.Sprintf(
+				"status.active was seen empty from %s on, but Argo made run %s at %s, which was under way: what it held then is not known.", stamp(seen.At), run.Name, stamp(run.CreatedAt))}}
+		default:
 			return pass("No run was active then: status.active was seen empty from %s on.", stamp(seen.At))
 		}
 		return skipped("status.active held %d runs from %s on.", seen.Runs, stamp(seen.At))
@@ -283,6 +288,19 @@ func (r *roll) activeAt(t time.Time) (active, justEnded *Run) {
 		}
 	}
 	return nil, justEnded
+}
+
+// madeSince finds a run of a firing that Argo made after t and that was under way at the firing. Argo writes it to status.active at once:
+// where that was last seen at t, either the news of it is late, or it could not be written.
+func (f *firing) madeSince(t time.Time) *Run {
+	for i := range f.byCreation {
+		run := &f.byCreation[i]
+		at, native := ScheduledTimeOf(f.in.CronWorkflow.Name, run.Name)
+		if native && at.Before(f.at) && run.BackfilledBy == "" && run.CreatedAt.Add(timestampsLag).After(t) && run.CreatedAt.Before(f.at) && (!run.Finished() || run.FinishedAt.After(f.at)) {
+			return run
+		}
+	}
+	return nil
 }
 
 // began is when the run started, or was created where that is not known.

@@ -401,6 +401,11 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			w.in.Runs[2].FinishedAt = clock("04:39:50")
 			w.watched("04:00:00", "04:44:00").Active = []auditor.ActiveSeen{{At: clock("04:39:00"), Runs: 1}, {At: clock("04:39:55"), Runs: 0}}
 		}, missed},
+		"Forbid, and status.active was seen empty before Argo made the run that was under way": {func(w *world) {
+			w.spec().Policy = auditor.Forbid
+			w.in.Runs[2].FinishedAt = time.Time{}
+			w.watched("04:00:00", "04:44:00").Active = []auditor.ActiveSeen{{At: clock("04:38:50"), Runs: 0}}
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.ForbidUnclear}},
 		"Forbid, and status.active was seen filled": {func(w *world) {
 			w.spec().Policy = auditor.Forbid
 			w.watched("04:00:00", "04:44:00").Active = []auditor.ActiveSeen{{At: clock("04:40:01"), Runs: 0}, {At: clock("04:39:00"), Runs: 1}}

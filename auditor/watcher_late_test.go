@@ -17,7 +17,9 @@ func forbidding(cw *auditor.CronWorkflow) {
 
 // active shows what status.active held from a time on, as the watch told of it at another.
 func (s *scene) active(told, written string, runs ...string) {
-	s.see(told, func(cw *auditor.CronWorkflow) { cw.Status.Active, cw.Status.WrittenAt, cw.Status.ChangedAt = runs, clock(written), clock(written) })
+	s.see(told, func(cw *auditor.CronWorkflow) {
+		cw.Status.Active, cw.Status.WrittenAt, cw.Status.ChangedAt = runs, clock(written), clock(written)
+	})
 }
 
 func TestWhatWasTheCaseAtAFiringsTimeIsAskedAgainWhenItsAbsenceIsConfirmed(t *testing.T) {

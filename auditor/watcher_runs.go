@@ -205,7 +205,7 @@ func (h *watched) noteStatus(before Status, first bool, now time.Time) {
 		at = written
 	}
 	switch {
-	case n > 0 && r.Active[n-1].Runs == len(s.Active):
+	case n > 0 && r.Active[n-1].Runs == len(s.Active) && !(len(s.Active) == 0 && h.madeBetween(r.Active[n-1].At, at)):
 	case n > 0 && !r.Active[n-1].At.Before(at):
 		r.Active[n-1].Runs = len(s.Active)
 	default:
@@ -232,6 +232,16 @@ func (h *watched) noteStatus(before Status, first bool, now time.Time) {
 	case !s.Stopped && was:
 		r.Resumed = newest(append(r.Resumed, now), MaxStretches)
 	}
+}
+
+// madeBetween says whether a run was made in a stretch of time: that status.active is empty after that too is news.
+func (h *watched) madeBetween(from, to time.Time) bool {
+	for _, run := range h.runs {
+		if run.CreatedAt.Add(timestampsLag).After(from) && !run.CreatedAt.Add(timestampsLag).After(to) {
+			return true
+		}
+	}
+	return false
 }
 
 func (h *watched) noteRecovery(r Recovery) {
@@ -263,6 +273,7 @@ func (h *watched) noteMoved(t time.Time) {
 
 // missed takes in that nothing was seen from a time on.
 func (h *watched) missed(from time.Time) {
+	h.earlier = upTo(h.earlier, from) // of what another process saw after that, only the newest was taken
 	if edited := h.edits.missed(from, h.seenAt); !edited.IsZero() {
 		h.parse()
 		h.rejudge(edited, false)
@@ -273,6 +284,17 @@ func (h *watched) missed(from time.Time) {
 	}
 	h.counting.again = h.now
 	h.reconsider(from)
+}
+
+// upTo is what of the stretches lies before a time.
+func upTo(all []Stretch, to time.Time) []Stretch {
+	var kept []Stretch
+	for _, s := range all {
+		if s.To = earlier(s.To, to); !s.From.After(s.To) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
 }
 
 // openNamed is the open firing whose run would have this name.

@@ -113,7 +113,7 @@ func (h *watched) joinRecord(r Record, since time.Time) {
 	before := func(t time.Time) bool { return t.Before(since) }
 	h.record = Record{
 		Moved:   merge(r.Moved, own.Moved),
-		Active:  joinActive(r.Active, own.Active, since),
+		Active:  joinActive(r.Active, own.Active, since, h.Watcher.coverage),
 		Errors:  join(r.Errors, own.Errors, func(e ErrorSeen) time.Time { return e.At }, before),
 		Stopped: join(r.Stopped, own.Stopped, func(t time.Time) time.Time { return t }, before),
 		Resumed: join(r.Resumed, own.Resumed, func(t time.Time) time.Time { return t }, before),
@@ -138,13 +138,39 @@ func join[T any](a, b []T, at func(T) time.Time, before func(time.Time) bool) []
 	return joined
 }
 
-// joinActive is join, but that what was seen at first here had been so since Argo wrote it: where the earlier record knows of nothing
-// later, its news was late.
-func joinActive(a, b []ActiveSeen, since time.Time) []ActiveSeen {
+// joinActive is join, but that what was seen at first here had been so since the last write to it: where the earlier record knows of
+// nothing later, its news was late. And in the gaps of what was watched here the earlier record has more to say.
+func joinActive(a, b []ActiveSeen, since time.Time, watched []Stretch) []ActiveSeen {
+	at := func(s ActiveSeen) time.Time { return s.At }
+	for i := 1; i < len(watched); i++ {
+		gap := Stretch{watched[i-1].To, watched[i].From}
+		within := func(s ActiveSeen) bool { return s.At.After(gap.From) && s.At.Before(gap.To) }
+		told := slices.ContainsFunc(a, within)
+		n := slices.IndexFunc(b, func(s ActiveSeen) bool { return s.At.After(gap.From) })
+		if !told || n == 0 || !gap.From.After(since) {
+			continue
+		}
+		before := len(b) - 1 // what was so when the gap began, and when it was over
+		if n > 0 {
+			before = n - 1
+		}
+		over := b[before].Runs
+		if n > 0 && within(b[n]) {
+			over = b[n].Runs
+		}
+		b = slices.DeleteFunc(slices.Clone(b), within)
+		for _, s := range a {
+			if within(s) {
+				b = append(b, s)
+			}
+		}
+		b = append(b, ActiveSeen{At: gap.To, Runs: over})
+		slices.SortStableFunc(b, func(a, b ActiveSeen) int { return a.At.Compare(b.At) })
+	}
 	if len(b) > 0 && (len(a) == 0 || a[len(a)-1].At.Before(b[0].At)) {
 		since = earlier(since, b[0].At)
 	}
-	return join(a, b, func(s ActiveSeen) time.Time { return s.At }, func(t time.Time) bool { return t.Before(since) })
+	return join(a, b, at, func(t time.Time) bool { return t.Before(since) })
 }
 
 // unite takes one of each time, those of a where both have one.

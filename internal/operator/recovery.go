@@ -299,7 +299,7 @@ func (o *Operator) carryOut(ctx context.Context, j job) (done outcome) {
 	case j.works():
 		done.report = o.executor.Run(ctx, j.plan)
 	}
-	recovered := slices.ContainsFunc(done.report.Results, func(r backfill.Result) bool { return r.Outcome.Recovered() })
+	recovered := slices.ContainsFunc(done.report.Results, func(r backfill.Result) bool { return r.Planned && r.Outcome.Recovered() })
 	if j.touch != "" && !j.touchFirst && !recovered {
 		o.touch(ctx, j, &done)
 	}

@@ -91,6 +91,7 @@ func TestAScheduleThatMovedAgainIsTouchedAgainSoon(t *testing.T) {
 		p.leads <- true
 		until("00:02:00")
 		w.run("tick", at(2)) // and never ends, so that there is no room
+		time.Sleep(5 * time.Second)
 		w.change("tick", func(cw *auditor.CronWorkflow) { cw.Status.Active = nil })
 		lives := func(d time.Duration) {
 			for range d / (30 * time.Second) {
@@ -101,6 +102,7 @@ func TestAScheduleThatMovedAgainIsTouchedAgainSoon(t *testing.T) {
 		lives(3 * time.Minute)
 		until("00:06:00")
 		w.run("tick", at(6))
+		time.Sleep(5 * time.Second)
 		w.change("tick", func(cw *auditor.CronWorkflow) { cw.Status.Active = nil })
 		lives(3 * time.Minute)
 		synctest.Wait()
