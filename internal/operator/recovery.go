@@ -31,8 +31,9 @@ type recovery struct {
 	// failures counts records that could not be written in a row, repairs the status writes owed in a row, polls the times that
 	// there was no room in a row.
 	failures, repairs, polls int
-	// touched is when the schedule was last made to register anew.
+	// touched is when the schedule was last made to register anew, touches how often that was in vain.
 	touched time.Time
+	touches int
 }
 
 const (
@@ -42,7 +43,9 @@ const (
 	// tells of that too, so after each such look the next one is twice as far, up to maxPoll.
 	poll    = 6 * time.Second
 	maxPoll = time.Minute
-	// touchEvery is how often the schedule of a CronWorkflow is made to register anew at the most.
+	// touchAgain is how soon the schedule of a CronWorkflow is made to register anew a second time where the first was in vain, touchEvery
+	// how often at the most after some more.
+	touchAgain = 50 * time.Second
 	touchEvery = 10 * time.Minute
 )
 
@@ -200,7 +203,7 @@ func (r *roll) begin(c *cron, now time.Time) {
 		j.plan = c.untold(j.plan)
 	}
 	// What recovers an outstanding firing frees the schedule too; where nothing does for the moment, Argo is to look again.
-	if mode == auditor.BackfillOn && !c.owes() && !now.Before(c.touched.Add(touchEvery)) {
+	if mode == auditor.BackfillOn && !c.owes() && c.mayTouch(now) {
 		if j.touch = c.stuck; j.touch == "" && !c.unscheduled.IsZero() && alive(in.Controller, now) {
 			j.touch = fmt.Sprintf("Argo's controller is alive, and did not create the firing of %s.", stamp(c.unscheduled))
 		}
@@ -227,6 +230,12 @@ func (r *roll) begin(c *cron, now time.Time) {
 		done := r.carryOut(ctx, j)
 		r.ask(func() { r.concluded(c, j, done) })
 	})
+}
+
+// mayTouch says whether it is worth it to have the schedule register anew: not again before that has shown to be in vain.
+func (c *cron) mayTouch(now time.Time) bool {
+	shown := c.touches == 0 || c.unscheduled.IsZero() || c.unscheduled.After(c.touched)
+	return shown && !now.Before(c.touched.Add(min(touchAgain<<min(c.touches, 10), touchEvery)))
 }
 
 // wouldBlock says whether a run that is made now may cost a live firing. While Argo is away no run begins, so that it may still be
@@ -344,7 +353,10 @@ func (r *roll) concluded(c *cron, j job, done outcome) {
 		r.Log.Warn("the schedule could not be made to register anew", "cronworkflow", c.key.String(), "error", done.touching)
 		again = now.Add(r.Timing.RetryMax)
 	}
-	if j.touch != "" && !done.touched {
+	switch {
+	case j.touch != "" && done.touched:
+		c.touches++
+	case j.touch != "":
 		c.touched = time.Time{}
 	}
 	if j.works() {

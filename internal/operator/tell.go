@@ -151,7 +151,7 @@ func (r *roll) tellFinding(c *cron, f auditor.Finding, known bool, now time.Time
 		c.unscheduled = later(c.unscheduled, f.ScheduledTime)
 	case (f.Verdict == auditor.OnTime || f.Verdict == auditor.Late) && f.ScheduledTime.After(c.unscheduled):
 		if !c.unscheduled.IsZero() {
-			c.touched = time.Time{} // it moves again; should it stop once more, that is another matter
+			c.touched, c.touches = time.Time{}, 0 // it moves again; should it stop once more, that is another matter
 		}
 		c.unscheduled = time.Time{}
 	}
@@ -257,7 +257,7 @@ func (r *roll) tellStuck(c *cron, why string) {
 		r.Log.Warn("schedule stuck", "cronworkflow", c.key.String(), "why", why)
 	case why == "" && c.stuck != "":
 		r.Log.Info("schedule moves again", "cronworkflow", c.key.String())
-		c.touched = time.Time{}
+		c.touched, c.touches = time.Time{}, 0
 	}
 	c.stuck = why
 }
