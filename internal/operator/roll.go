@@ -86,11 +86,11 @@ func (r *roll) serve(ctx context.Context) {
 			r.awake()
 		}
 		alarm.Stop()
-		wake, ok := r.turn()
-		now := r.now()
+		now := r.awake() // and no other look at the clock: this process may stand still at any
+		wake, ok := r.turn(now)
 		r.expected = now.Add(r.Timing.Heartbeat)
 		if ok {
-			alarm.Reset(max(wake.Sub(now), time.Millisecond))
+			alarm.Reset(max(wake.Sub(r.now()), time.Millisecond))
 			r.expected = later(earlier(wake, r.expected), now)
 		}
 	}
@@ -125,16 +125,17 @@ func (r *roll) hear(happened time.Time) {
 	r.settled = earlier(now.Add(settleLate), r.late.Add(mostLate))
 }
 
-// awake notices that this process stood still.
-func (r *roll) awake() {
-	now := r.now()
+// awake notices that this process stood still. It says what time it is.
+func (r *roll) awake() (now time.Time) {
+	now = r.now()
 	if r.expected.IsZero() || now.Sub(r.expected) <= stoodStill {
-		return
+		return now
 	}
 	if r.hold = now.Add(catchUp); r.term != nil {
 		r.Log.Warn("this process stood still: what happened meanwhile has to be heard of before anything is judged", "from", r.expected, "until", now)
 	}
 	r.expected = now
+	return now
 }
 
 // more does what else there is to do already.
@@ -150,11 +151,10 @@ func (r *roll) more() {
 }
 
 // turn judges what is due and looks after recoveries. It says when the next turn is due, unless something happens before.
-func (r *roll) turn() (wake time.Time, ok bool) {
+func (r *roll) turn(now time.Time) (wake time.Time, ok bool) {
 	if r.term == nil {
 		return time.Time{}, false
 	}
-	now := r.now()
 	if until := later(r.hold, r.settled); now.Before(until) {
 		return until, true
 	}

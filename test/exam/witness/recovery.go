@@ -12,6 +12,8 @@ const (
 	shortestDeadline = 20 * time.Second
 	// quietBefore is how long before a live firing nothing is made.
 	quietBefore = 5 * time.Second
+	// unforeseeable is more time than there is before any firing.
+	unforeseeable = 100 * 366 * 24 * time.Hour
 	// look is how closely the time is looked at in which a firing was recoverable.
 	look = 5 * time.Second
 	// settle is how long after trouble a recovery may take to be tried again: delays grow up to a minute. opening is for how long
@@ -206,6 +208,8 @@ func (c *cronWorkflow) newer(f firing, t time.Time) (n int) {
 
 // need is how much time before the next live firing a run is taken to need: that of the longest of the last 10 that are there, and a
 // quarter, and 15 s; half an interval where there are none.
+//
+// Argo says by its own clock how long a run took; where that was wrong meanwhile, nobody can tell.
 func (c *cronWorkflow) need(schedules []cron.Schedule, t time.Time) time.Duration {
 	var there []*Workflow
 	for _, w := range c.counted {
@@ -223,6 +227,9 @@ func (c *cronWorkflow) need(schedules []cron.Schedule, t time.Time) time.Duratio
 	slices.SortFunc(there, func(a, b *Workflow) int { return b.Ended.Compare(a.Ended) })
 	var longest time.Duration
 	for _, w := range there[:min(len(there), 10)] {
+		if c.clock.overlap(w.Created, w.Ended) {
+			return unforeseeable
+		}
 		longest = max(longest, w.Ended.Sub(w.Created))
 	}
 	return longest + longest/4 + 15*time.Second + look

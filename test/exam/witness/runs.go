@@ -209,8 +209,10 @@ func (e *exam) liveLost(c *cronWorkflow, f firing) {
 		return
 	}
 	made := recovered.Created
-	if i := c.specAt(made); i >= 0 && !made.Add(c.need(c.schedules[i], made)-look).After(f.at) {
-		return // nobody could know that it would take so long
+	if i := c.specAt(made); i >= 0 {
+		if need := c.need(c.schedules[i], made); need == unforeseeable || !made.Add(need-look).After(f.at) {
+			return // nobody could know that it would take so long
+		}
 	}
 	became := "it never ran"
 	if len(own) > 0 {

@@ -18,7 +18,8 @@ type world struct {
 	byUID map[string]*cronWorkflow
 	// blind are the outages in which Rollcall could not see; troubled those in which it could not act; argoDown those in which Argo
 	// could not; dead those in which no process of Rollcall ran, so that it knew no more than its record; any are all of them.
-	blind, troubled, argoDown, dead, any stretches
+	// clock those in which somebody's clock was wrong.
+	blind, troubled, argoDown, dead, any, clock stretches
 }
 
 // cronWorkflow is one CronWorkflow and all that happened to it.
@@ -88,6 +89,7 @@ func newWorld(truth Truth, rules Rules) (*world, error) {
 		case Argo, WayOfArgo:
 			w.argoDown = append(w.argoDown, s)
 		case Clock:
+			w.clock = append(w.clock, s)
 			w.blind, w.troubled, w.argoDown = append(w.blind, s), append(w.troubled, s), append(w.argoDown, s)
 		default:
 			return nil, fmt.Errorf("witness: no piece is called %q", o.What)
