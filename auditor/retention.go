@@ -34,6 +34,9 @@ func (r *roll) retentionHorizon() horizon {
 			failed = append(failed, run.FinishedAt)
 		}
 	}
+	newestFirst := func(a, b time.Time) int { return b.Compare(a) }
+	slices.SortFunc(succeeded, newestFirst)
+	slices.SortFunc(failed, newestFirst)
 	limit := func(finished []time.Time, limit int, kind, field string) {
 		if limit <= 0 {
 			note(r.now, fmt.Sprintf("%s is 0: Argo deletes %s runs at once", field, kind))
@@ -42,7 +45,6 @@ func (r *roll) retentionHorizon() horizon {
 		if len(finished) < limit {
 			return
 		}
-		slices.SortFunc(finished, func(a, b time.Time) int { return b.Compare(a) })
 		kept := finished[limit-1]
 		note(kept, fmt.Sprintf("Argo keeps the last %d %s runs (%s), and the oldest of those finished at %s", limit, kind, field, stamp(kept)))
 	}
@@ -51,7 +53,12 @@ func (r *roll) retentionHorizon() horizon {
 	// Argo's own counter betrays whatever else deletes runs: its limit alone never leaves fewer than it allows. The counter of
 	// failed runs does not, since it includes those that could not even be created, which is what is looked for here.
 	if left, counted := len(succeeded), cw.Status.Succeeded; left < cw.Retention.Successful && counted > int64(left) {
-		note(r.now, fmt.Sprintf("Argo has counted %d successful runs and would keep %d, but only %d are left: something else deletes them", counted, cw.Retention.Successful, left))
+		switch {
+		case left > 0 && cw.Retention.TTL >= 0: // it may be the ttlStrategy alone, which too deletes what ended first
+			note(succeeded[left-1], fmt.Sprintf("Argo has counted %d successful runs and would keep %d; of the %d that are left the oldest finished at %s", counted, cw.Retention.Successful, left, stamp(succeeded[left-1])))
+		default:
+			note(r.now, fmt.Sprintf("Argo has counted %d successful runs and would keep %d, but only %d are left: something else deletes them", counted, cw.Retention.Successful, left))
+		}
 	}
 	if ttl := cw.Retention.TTL; ttl >= 0 {
 		note(r.now.Add(-ttl), fmt.Sprintf("a ttlStrategy deletes runs %s after they end", ttl))

@@ -524,6 +524,10 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			w.in.Runs = w.in.Runs[1:]
 			w.cron().Status.Succeeded = 39
 		}, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
+		"fewer are left, and a ttlStrategy may be why": {func(w *world) {
+			w.in.Runs = w.in.Runs[1:]
+			w.cron().Status.Succeeded, w.cron().Retention.TTL = 39, 30*time.Minute
+		}, missed},
 		"fewer are left, and it is not the newest": {func(w *world) {
 			w.at = clock("04:37:00")
 			w.in.Runs = w.in.Runs[1:]
