@@ -48,7 +48,7 @@ func (h handler) Synced() {
 func (h handler) Gap(since time.Time) {
 	h.tell(func() {
 		h.Log.Warn("what came and went unseen is not known", "from", since)
-		h.watcher.Gap(since, h.now())
+		h.watcher.Gap(h.reallySince(since), h.now())
 	})
 }
 

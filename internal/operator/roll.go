@@ -26,6 +26,9 @@ type roll struct {
 	clockOff bool
 	// busy is how many recoveries are under way in each namespace.
 	busy map[string]int
+	// turned is when the goroutine last went on, stood from when until when this process last stood still.
+	turned time.Time
+	stood  auditor.Stretch
 	// expected is when the goroutine was to go on at the latest, as it said when it last did; zero at first. Until the time hold
 	// nothing is judged: this process had stood still.
 	expected, hold time.Time
@@ -88,7 +91,7 @@ func (r *roll) serve(ctx context.Context) {
 		alarm.Stop()
 		now := r.awake() // and no other look at the clock: this process may stand still at any
 		wake, ok := r.turn(now)
-		r.expected = now.Add(r.Timing.Heartbeat)
+		r.turned, r.expected = now, now.Add(r.Timing.Heartbeat)
 		if ok {
 			alarm.Reset(max(wake.Sub(r.now()), time.Millisecond))
 			r.expected = later(earlier(wake, r.expected), now)
@@ -99,6 +102,8 @@ func (r *roll) serve(ctx context.Context) {
 const (
 	// stoodStill is how much later than it had to this process goes on that was stopped, or starved, for a while.
 	stoodStill = 5 * time.Second
+	// stoodLately is until how long after that a watch that breaks off may not have told what happened meanwhile.
+	stoodLately = time.Minute
 	// catchUp is how long nothing is judged then: what happened meanwhile has to be heard of first, and whether it still leads.
 	catchUp = 10 * time.Second
 )
@@ -131,11 +136,21 @@ func (r *roll) awake() (now time.Time) {
 	if r.expected.IsZero() || now.Sub(r.expected) <= stoodStill {
 		return now
 	}
+	r.stood = auditor.Stretch{From: r.turned, To: now}
 	if r.hold = now.Add(catchUp); r.term != nil {
 		r.Log.Warn("this process stood still: what happened meanwhile has to be heard of before anything is judged", "from", r.expected, "until", now)
 	}
 	r.expected = now
 	return now
+}
+
+// reallySince is since when things may have come and gone unseen where a watch says since when it was silent. What a process that stood
+// still hears first may be news from before that, and tells nothing of the time until then.
+func (r *roll) reallySince(silent time.Time) time.Time {
+	if silent.After(r.stood.From) && silent.Before(r.stood.To.Add(stoodLately)) {
+		return r.stood.From
+	}
+	return silent
 }
 
 // more does what else there is to do already.

@@ -112,3 +112,17 @@ func TestAScheduleThatMovedAgainIsTouchedAgainSoon(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatAWatchHeardAfterAStandstillTellsNothingOfIt(t *testing.T) {
+	r := &roll{stood: auditor.Stretch{From: at(5), To: at(20)}}
+	for silent, want := range map[time.Time]time.Time{
+		at(4):                   at(4),
+		at(10):                  at(5),
+		at(20).Add(time.Second): at(5),
+		at(22):                  at(22),
+	} {
+		if got := r.reallySince(silent); !got.Equal(want) {
+			t.Errorf("a watch that was silent since %s: a gap from %s, want %s", stamp(silent), stamp(got), stamp(want))
+		}
+	}
+}

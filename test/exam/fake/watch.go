@@ -81,6 +81,10 @@ func (c *Client) Watch(ctx context.Context, resource string, version int64, open
 	var silent time.Time // since when it has been
 	for {
 		s.mu.Lock()
+		if version < s.first { // it was too slow, and what it has not been told of is compacted
+			s.mu.Unlock()
+			return version, connection(errReset)
+		}
 		events, patience, late := s.since(w, version)
 		if len(events) == 0 && patience == 0 {
 			version = s.version // a bookmark

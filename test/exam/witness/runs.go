@@ -165,7 +165,12 @@ func (e *exam) terminated(c *cronWorkflow, r *Workflow, at time.Time) {
 		of, ok := c.of[w]
 		return ok && of.After(at) && w.BackfilledBy == "" && !w.Created.Before(when.Add(-lag)) && !w.Created.After(when.Add(lag))
 	})
-	if due || late {
+	// It does so also where it cannot create what is to replace it.
+	tried := slices.ContainsFunc(c.statusesOf(when.Add(-latency), when.Add(lag)), func(s Status) bool { return s.SubmissionError }) &&
+		slices.ContainsFunc(c.firings, func(f firing) bool {
+			return f.at.After(at) && !f.at.After(when) && when.Sub(f.at) <= f.spec.StartingDeadline
+		})
+	if due || late || tried {
 		return
 	}
 	if r.BackfilledBy != "" {

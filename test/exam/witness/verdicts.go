@@ -279,7 +279,7 @@ func (c *cronWorkflow) notForbidden(f firing) string {
 	if c.active(f.at, f.at.Add(-lag), f.at.Add(latency)) != nil {
 		return ""
 	}
-	for _, s := range c.statusesOf(f.at.Add(-latency), f.at) {
+	for _, s := range c.statusesOf(f.at.Add(-latency), f.at.Add(latency)) { // Argo may write what it took for active just after
 		if s.Active > 0 {
 			return ""
 		}
