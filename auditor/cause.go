@@ -38,26 +38,31 @@ func (f *firing) cause() (Cause, []string) {
 }
 
 // submissionErrorsAt are the errors with which Argo failed to create this very firing.
-func (f *firing) submissionErrorsAt() (messages []string) {
+func (f *firing) submissionErrorsAt() []string { return f.errorsAt(f.withinGrace) }
+
+func (f *firing) errorsAt(in func(time.Time) bool) (messages []string) {
 	if f.in.Record != nil {
 		for _, e := range f.in.Record.Errors {
-			if f.tried(e.At) {
+			if in(e.At) {
 				messages = append(messages, e.Message)
 			}
 		}
 	}
 	// The condition bears no time, but Argo wrote it with its last write.
 	status := f.in.CronWorkflow.Status
-	if status.SubmissionError != "" && f.tried(status.WrittenAt) {
+	if status.SubmissionError != "" && in(status.WrittenAt) {
 		messages = append(messages, status.SubmissionError)
 	}
 	return messages
 }
 
-// mayBeSubmitted says whether Argo failed to create this very firing in such a way that the API server may have created it all the
+// clockSkew is how far Argo's clock may be ahead.
+const clockSkew = 5 * time.Second
+
+// mayBeSubmitted says whether Argo may have failed to create this very firing in such a way that the API server has created it all the
 // same: it did not say no.
 func (f *firing) mayBeSubmitted() bool {
-	messages := f.submissionErrorsAt()
+	messages := f.errorsAt(func(t time.Time) bool { return f.withinGrace(t) || f.withinGrace(t.Add(clockSkew)) })
 	if status := f.in.CronWorkflow.Status; status.SubmissionError != "" && f.sinceLastSuccess() {
 		messages = append(messages, status.SubmissionError)
 	}
@@ -68,12 +73,6 @@ func (f *firing) mayBeSubmitted() bool {
 
 // refusals are in the API server's words when it did not create something.
 var refusals = []string{"forbidden", "denied the request", "is invalid", "not found", "Unauthorized", "no matches for kind", "too many requests"}
-
-// clockSkew is how far Argo's clock may be ahead.
-const clockSkew = 5 * time.Second
-
-// tried says whether a failure to create a run at t was one to create that of this firing.
-func (f *firing) tried(t time.Time) bool { return f.withinGrace(t) || f.withinGrace(t.Add(clockSkew)) }
 
 func (f *firing) withinGrace(t time.Time) bool { return !t.Before(f.at) && !t.After(f.at.Add(f.grace)) }
 

@@ -110,12 +110,11 @@ const (
 
 const (
 	// lateNews is how old news is that is late: a watch that was silent tells of one thing after the other then, and a verdict in
-	// between would rest on what was so only for a while. settleLate is how long to wait for more, mostLate how long in all, once in
-	// lateEvery.
+	// between would rest on what was so only for a while. settleLate is how long to wait for more, mostLate how long in all where one
+	// comes after the other.
 	lateNews   = 5 * time.Second
 	settleLate = 2 * time.Second
 	mostLate   = 10 * time.Second
-	lateEvery  = time.Minute
 )
 
 // hear notices that news of something that happened at a time is late.
@@ -124,7 +123,7 @@ func (r *roll) hear(happened time.Time) {
 	if happened.IsZero() || now.Sub(happened) <= lateNews {
 		return
 	}
-	if now.Sub(r.late) > lateEvery {
+	if now.Sub(r.settled) > lateNews {
 		r.late = now
 	}
 	r.settled = earlier(now.Add(settleLate), r.late.Add(mostLate))

@@ -159,7 +159,8 @@ func (c *cronWorkflow) besides(r *Workflow) *Workflow {
 func (e *exam) terminated(c *cronWorkflow, r *Workflow, at time.Time) {
 	when := r.Terminated
 	due := slices.ContainsFunc(c.firings, func(f firing) bool {
-		return f.at.After(at) && !f.at.Before(when.Add(-lag)) && !f.at.After(when.Add(latency))
+		soon := !f.at.Before(when.Add(-lag)) || c.argoDown.overlap(f.at, when)
+		return f.at.After(at) && soon && !f.at.After(when.Add(latency))
 	})
 	late := slices.ContainsFunc(c.counted, func(w *Workflow) bool {
 		of, ok := c.of[w]
