@@ -127,6 +127,8 @@ func (f *firing) absence() (Certainty, []string) {
 	switch {
 	case !retained && f.attempted():
 		return "", append(said, "An attempt to recover it is on record, and what came of that is not.")
+	case !retained && f.ranUnseen():
+		return "", append(said, "Argo counted more finished runs than can be named.")
 	case !retained && f.mayBeSubmitted():
 		return "", append(said, "Argo's attempt to create it was not refused but failed, as when the answer is lost, so the run may have been there.")
 	case newer && retained && !f.ranUnseen() && f.epoch.traceless:

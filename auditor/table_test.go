@@ -427,6 +427,10 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			w.cron().Retention.TTL = 0
 			w.cron().Status.SubmissionError, w.cron().Status.WrittenAt = "read: connection reset by peer", clock("04:43:00")
 		}, outcome{Verdict: auditor.Unknown, Reason: auditor.EvidenceGone}},
+		"Argo counted a run that nobody saw, and runs are deleted as they end": {func(w *world) {
+			w.cron().Retention.TTL = 0
+			w.watched("04:41:00", "04:44:00").Unseen = []auditor.Stretch{{From: clock("04:39:30"), To: clock("04:41:00")}}
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.EvidenceGone}},
 		"Argo's create was refused, and runs are deleted as they end": {func(w *world) {
 			w.cron().Retention.TTL = 0
 			w.cron().Status.SubmissionError, w.cron().Status.WrittenAt = "workflows.argoproj.io \"tick\" is forbidden: exceeded quota", clock("04:40:00")
