@@ -184,6 +184,7 @@ func (s *scenario) finish(r *replica, crons ...string) (scrape, map[string]roll)
 	s.sleepIntoMinute(20, 50) // every verdict on the last firing has been given, the next is not due
 	m := r.mustScrape()
 	r.end()
+	s.must(s.witness.watch.CatchUp(s.ctx))
 	rolls := map[string]roll{}
 	for _, cron := range crons {
 		rolls[cron] = s.mustRoll(cron)
