@@ -56,7 +56,7 @@ func (w *Watch) Run(ctx context.Context) error {
 			return nil
 		}
 		w.mu.Lock()
-		w.broke = err
+		w.broke = fmt.Errorf("its watch broke off: %w", err)
 		w.mu.Unlock()
 		if errors.Is(err, ErrCompacted) {
 			return err
@@ -100,7 +100,7 @@ func (w *Watch) behind(revision number) error {
 	if w.revision >= revision {
 		return nil
 	}
-	return fmt.Errorf("etcd was at revision %d, and %d was seen; the watch broke off last with: %v", revision, w.revision, w.broke)
+	return errors.Join(fmt.Errorf("etcd was at revision %d, and %d was seen", revision, w.revision), w.broke)
 }
 
 // number is an integer as the gateway writes it.
