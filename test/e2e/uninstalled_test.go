@@ -19,7 +19,7 @@ import (
 
 // TestTheKindOfTheRecordIsNotInstalled has a cluster of its own: all other scenarios need CronAudits.
 func TestTheKindOfTheRecordIsNotInstalled(t *testing.T) {
-	s := begin(t, 6*time.Minute)
+	s := begin(t, 10*time.Minute)
 	own, err := cluster.Start(s.ctx, cluster.Options{Progress: t.Output()})
 	s.must(err)
 	s.Cleanup(func() { s.must(own.Stop()) })
