@@ -70,12 +70,14 @@ func apiServerAwayForRollcall(s *scenario, o *outage) {
 		s.Errorf("%d requests in %s", asked, away)
 	}
 	r.awaitReady()
+	after := o.next.Add(2 * time.Minute)
+	s.expectLive([]string{"tick", "brief"}, after) // by when all before has been judged
 
 	m, rolls := s.finish(r, "tick", "brief")
 	for _, cron := range []string{"tick", "brief"} {
 		s.agreeWith(m, rolls[cron])
 		s.expectUntouched(cron)
-		s.expectRoll(rolls[cron], []time.Time{o.first, o.next, o.next.Add(time.Minute)}, ".")
+		s.expectRoll(rolls[cron], []time.Time{o.first, o.next, o.next.Add(time.Minute), after}, ".")
 		if n := m.verdicts(cron, "Missed") + m.verdicts(cron, "Expired"); n > 0 {
 			s.Errorf("%d firings of %s were called lost", n, cron)
 		}
