@@ -71,7 +71,8 @@ func (c *Cluster) restConfig(id identity) *rest.Config {
 	}
 }
 
-// Dynamic is a client of Admin without a limit to its rate.
+// Dynamic is a client of Admin without a limit to its rate. A request ends after a
+// minute, a watch too; who must not miss anything watches etcd (package etcd).
 func (c *Cluster) Dynamic() dynamic.Interface { return c.dynamic }
 
 // Proxy makes a way to the API server for user that a test can break, with a

@@ -37,7 +37,8 @@ func (c *Cluster) startEtcd(ctx context.Context) error {
 			"--listen-client-urls=" + client, "--advertise-client-urls=" + client,
 			"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer,
 			"--initial-cluster=default=" + peer,
-			"--unsafe-no-fsync", // the data outlives processes, not the machine
+			"--unsafe-no-fsync",                   // the data outlives processes, not the machine
+			"--watch-progress-notify-interval=5s", // kubeadm's; package etcd relies on it
 			"--log-level=warn",
 		},
 		Ready: func(ctx context.Context, _ time.Time) error {

@@ -126,6 +126,7 @@ func access(s *scenario, o *outage, missing permission) {
 			return nil
 		})
 	}
+	release := s.hold(o)
 	s.before(o)
 	if missing.brings {
 		s.awaitRun("tick", o.lost[0])
@@ -135,6 +136,7 @@ func access(s *scenario, o *outage, missing permission) {
 		r.awaitMetric(1, "rollcall_backfill_blocked", "cronworkflow=tick")
 		s.expectUntouched("tick")
 	}
+	release()
 	s.await(o.back)
 	s.expectLive([]string{"tick"}, o.next) // whatever Rollcall lacks, Argo goes on
 

@@ -62,6 +62,7 @@ func edited(s *scenario, o *outage) {
 	s.create(cron{name: "same", deadline: 600})
 	r := s.started("one", "--leader-elect=false")
 	r.awaitReady()
+	release := s.hold(o)
 	s.before(o)
 	for _, cron := range []string{"fewer", "elsewhere", "same"} {
 		s.awaitRun(cron, o.lost[0])
@@ -80,6 +81,9 @@ func edited(s *scenario, o *outage) {
 	s.patch("fewer", fmt.Sprintf(`{"spec":{"schedules":[%q]}}`, minutes(o.lost[2], o.next, o.next.Add(time.Minute))))
 	// Half an hour away: neither second nor third, but the next two.
 	s.patch("elsewhere", fmt.Sprintf(`{"spec":{"schedules":[%q],"timezone":"Asia/Kolkata"}}`, minutes(o.next.Add(30*time.Minute), o.next.Add(31*time.Minute))))
+	s.awaitRun("fewer", o.lost[2])
+	s.awaitRun("same", o.lost[2])
+	release()
 	s.await(o.back)
 	s.expectLive([]string{"fewer", "elsewhere", "same"}, o.next)
 	s.expectLive([]string{"fewer", "elsewhere", "same"}, o.next.Add(time.Minute))
@@ -123,11 +127,13 @@ func suspended(s *scenario, o *outage) {
 	s.create(cron{name: "tick", deadline: 600})
 	r := s.started("one", "--leader-elect=false")
 	r.awaitReady()
+	release := s.hold(o)
 	s.before(o)
 	s.patch("tick", `{"spec":{"suspend":true}}`)
 	s.sleepUntil(o.lost[1].Add(20 * time.Second))
 	s.patch("tick", `{"spec":{"suspend":false}}`)
 	s.awaitRun("tick", o.lost[2])
+	release()
 	s.await(o.back)
 	s.expectLive([]string{"tick"}, o.next)
 

@@ -10,6 +10,7 @@ func watchedAllTheTime(s *scenario, o *outage) {
 	crons := s.createOfEachPolicy()
 	r := s.started("one", "--leader-elect=false")
 	r.awaitReady()
+	release := s.hold(o)
 	s.before(o)
 	for _, at := range o.lost {
 		s.sleepUntil(at.Add(10 * time.Second))
@@ -20,6 +21,7 @@ func watchedAllTheTime(s *scenario, o *outage) {
 			return nil
 		})
 	}
+	release()
 	s.await(o.back)
 	s.expectLive(crons, o.next)
 	s.awaitAllRan(o, "allow")
@@ -138,11 +140,17 @@ func stoppedAndStartedInIt(s *scenario, o *outage) {
 	crons := s.createOfEachPolicy()
 	r := s.started("one", "--leader-elect=false")
 	r.awaitReady()
+	release := s.hold(o)
 	s.before(o)
 	s.sleepUntil(o.first.Add(15 * time.Second)) // it has been judged
 	r.end()
 	s.sleepUntil(o.lost[2].Add(12 * time.Second))
 	r.start()
+	for _, at := range o.lost {
+		s.awaitRun("allow", at)
+	}
+	s.awaitRun("forbid", o.lost[0])
+	release()
 	s.await(o.back)
 	s.expectLive(crons, o.next)
 	s.awaitAllRan(o, "allow")

@@ -3,7 +3,7 @@
 //
 // Schedules fire at minutes at the finest, so the scenarios wait for real minutes; they run side by side in one cluster, each
 // in a namespace of its own with, where it needs an outage, an Argo controller of its own (scenario_test.go), or one that it shares
-// with the others that live through the same outage (away_test.go). What the truth is they read from the API server and from the
-// controllers, never from Rollcall: a witness sees every Workflow there ever is (witness_test.go), and records, metrics and
-// Events are held against it (roll_test.go).
+// with the others that live through the same outage (away_test.go). What the truth is they read from etcd, from the API server and
+// from the controllers, never from Rollcall: a witness sees every Workflow there ever is (witness_test.go), and records, metrics
+// and Events are held against it (roll_test.go).
 package e2e

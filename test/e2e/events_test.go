@@ -29,7 +29,7 @@ func (s *scenario) recordEvents(user string, denied chan<- bool) *events.Recorde
 }
 
 func TestKubectlShowsTheEventsOfACronWorkflow(t *testing.T) {
-	s := begin(t, time.Minute)
+	s := begin(t, 3*time.Minute)
 	s.create(cron{name: "tick"})
 	denied := make(chan bool, 10)
 	r := s.recordEvents(cluster.Admin, denied)

@@ -62,7 +62,7 @@ func TestFailingCreatesEndInExactlyOneRun(t *testing.T) {
 			[]time.Duration{50 * time.Millisecond, 100 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t, 4*time.Minute)
+			s := begin(t, 6*time.Minute)
 			lost, p := oneLost(s)
 			c.rule.When = creates
 			p.Add(c.rule)
@@ -86,7 +86,7 @@ func TestFailingCreatesEndInExactlyOneRun(t *testing.T) {
 }
 
 func TestALostAnswerEndsInExactlyOneRun(t *testing.T) {
-	s := begin(t, 4*time.Minute)
+	s := begin(t, 6*time.Minute)
 	lost, p := oneLost(s)
 	p.Add(proxy.Rule{When: creates, Times: 1, Do: proxy.LoseAnswer()})
 	if out := backfillOne(s, lost); out.status != 0 {
@@ -124,7 +124,7 @@ func (s *scenario) awaitQuota() {
 }
 
 func TestAnExceededQuotaIsReportedWithoutHammering(t *testing.T) {
-	s := begin(t, 4*time.Minute)
+	s := begin(t, 6*time.Minute)
 	lost, p := oneLost(s)
 	s.must(shared.Quota(s.ctx, s.namespace, "none", "count/workflows.argoproj.io", 0, 0))
 	s.awaitQuota()
@@ -138,7 +138,7 @@ func TestAnExceededQuotaIsReportedWithoutHammering(t *testing.T) {
 }
 
 func TestARunThatTheServerRejectsIsGivenUpAtOnce(t *testing.T) {
-	s := begin(t, 4*time.Minute)
+	s := begin(t, 6*time.Minute)
 	lost, p := oneLost(s)
 	s.patch("tick", `{"spec":{"workflowMetadata":{"labels":{"team":"not a valid label!"}}}}`)
 	// The edit makes what was before it unknown, so it must be asked for by name.

@@ -9,7 +9,7 @@ import (
 )
 
 func TestBadInputIsAClearErrorThatChangesNothing(t *testing.T) {
-	s := begin(t, 3*time.Minute)
+	s := begin(t, 5*time.Minute)
 	s.create(cron{name: "tick", deadline: 600})
 	s.create(cron{name: strings.Repeat("x", 53), deadline: 600})
 	nobody := shared.Kubeconfig(cluster.Nobody)

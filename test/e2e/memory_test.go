@@ -21,7 +21,7 @@ const (
 
 // TestMemory says what a controller that watches many CronWorkflows takes: of 4 KiB of workflowSpec each, with a run each.
 func TestMemory(t *testing.T) {
-	s := begin(t, 6*time.Minute)
+	s := begin(t, 10*time.Minute)
 	s.installRecords()
 	s.installArgoWithoutController()
 	filler := strings.Repeat("x", 4<<10)

@@ -55,9 +55,9 @@ func TestThreeLostFiringsAreRecoveredOnceEachAndTheScheduleCarriesOn(t *testing.
 	}
 
 	s.must(s.argo.Start(s.ctx))
-	next := minute().Add(time.Minute)
+	next := nextLive()
 	run := s.awaitRun("tick", next)
-	if delay := run.GetCreationTimestamp().Sub(next); delay > 5*time.Second {
+	if delay := run.GetCreationTimestamp().Sub(next); delay > grace {
 		s.Errorf("the next live firing came %s after its time", delay)
 	}
 	for _, at := range lost {
@@ -98,11 +98,11 @@ func TestTheScheduleSurvivesTheTrapAndAStaleWrite(t *testing.T) {
 	}
 
 	s.must(s.argo.Start(s.ctx))
-	next := minute().Add(time.Minute)
+	next := nextLive()
 	for i := range 2 {
 		tick := next.Add(time.Duration(i) * time.Minute)
 		run := s.awaitRun("tick", tick)
-		if delay := run.GetCreationTimestamp().Sub(tick); delay > 5*time.Second {
+		if delay := run.GetCreationTimestamp().Sub(tick); delay > grace {
 			s.Errorf("tick %d after the controller's return came %s late", i+1, delay)
 		}
 	}
@@ -187,8 +187,8 @@ func TestReplaceDoesNotTerminateARecoveredRun(t *testing.T) {
 	if _, exists := s.workflows()[runName("tick", lost[0])]; exists {
 		s.Errorf("the older firing was recovered too, though Replace makes it pointless")
 	}
-	next := minute().Add(time.Minute)
-	if live := s.awaitRun("tick", next); live.GetCreationTimestamp().Sub(next) > 5*time.Second {
+	next := nextLive()
+	if live := s.awaitRun("tick", next); live.GetCreationTimestamp().Sub(next) > grace {
 		s.Errorf("the next live firing came %s late", live.GetCreationTimestamp().Sub(next))
 	}
 	if err := cmd.Wait(); err != nil {

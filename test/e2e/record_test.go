@@ -114,7 +114,7 @@ func outageOf(name, uid string) auditor.State {
 }
 
 func TestARecordComesBackFromTheAPIServerAsItWas(t *testing.T) {
-	s := begin(t, time.Minute)
+	s := begin(t, 3*time.Minute)
 	s.installRecords()
 	s.create(cron{name: "tick"})
 	uid := string(s.cron("tick").GetUID())
@@ -139,7 +139,7 @@ func TestARecordComesBackFromTheAPIServerAsItWas(t *testing.T) {
 }
 
 func TestTheSchemaOfARecordRefusesWhatIsNone(t *testing.T) {
-	s := begin(t, time.Minute)
+	s := begin(t, 3*time.Minute)
 	s.installRecords()
 	s.create(cron{name: "tick"})
 	s.must(s.recordStore("a", cluster.Admin).Save(s.ctx, s.key("tick"), auditor.State{UID: string(s.cron("tick").GetUID())}, true))
@@ -161,7 +161,7 @@ func TestTheSchemaOfARecordRefusesWhatIsNone(t *testing.T) {
 }
 
 func TestKubectlShowsARecord(t *testing.T) {
-	s := begin(t, time.Minute)
+	s := begin(t, 3*time.Minute)
 	s.installRecords()
 	s.create(cron{name: "tick"})
 	s.must(s.recordStore("a", cluster.Admin).Save(s.ctx, s.key("tick"), outageOf("tick", string(s.cron("tick").GetUID())), true))
@@ -192,7 +192,7 @@ func TestKubectlShowsARecord(t *testing.T) {
 }
 
 func TestARecordIsWrittenBesideOtherManagers(t *testing.T) {
-	s := begin(t, time.Minute)
+	s := begin(t, 3*time.Minute)
 	s.installRecords()
 	s.create(cron{name: "tick"})
 	state := auditor.State{UID: string(s.cron("tick").GetUID()), Totals: map[auditor.Verdict]int64{auditor.OnTime: 1}}
@@ -236,7 +236,7 @@ func TestARecordIsWrittenBesideOtherManagers(t *testing.T) {
 }
 
 func TestARecordThatWasDeletedIsBegunAgain(t *testing.T) {
-	s := begin(t, time.Minute)
+	s := begin(t, 3*time.Minute)
 	s.installRecords()
 	s.create(cron{name: "tick"})
 	store := s.recordStore("a", cluster.Admin)
@@ -255,7 +255,7 @@ func TestARecordThatWasDeletedIsBegunAgain(t *testing.T) {
 
 // TestARecordIsAdopted: as a user who may not delete anything.
 func TestARecordIsAdopted(t *testing.T) {
-	s := begin(t, time.Minute)
+	s := begin(t, 3*time.Minute)
 	s.installRecords()
 	s.must(shared.CreateNamespace(s.ctx, s.argoNamespace()))
 	s.allow(everything, permission{})
@@ -319,7 +319,7 @@ func (s *scenario) expectRecord(name string, want auditor.State) {
 }
 
 func TestARecordThatMayNotBeWrittenSaysSo(t *testing.T) {
-	s := begin(t, time.Minute)
+	s := begin(t, 3*time.Minute)
 	s.installRecords()
 	store := s.recordStore("a", cluster.Nobody)
 	if _, err := store.Load(s.ctx); !errors.Is(err, record.ErrForbidden) || !strings.Contains(err.Error(), `cannot list resource "cronaudits"`) {

@@ -23,8 +23,8 @@ type replica struct {
 	s *scenario
 }
 
-// gracefully is how long a controller may take to end after SIGTERM.
-const gracefully = 10 * time.Second
+// gracefully is how long a controller may take to end after SIGTERM; the chart has the kubelet kill it 5 s later.
+const gracefully = 15 * time.Second
 
 // controller prepares a replica for the scenario's namespace; it is killed with the scenario.
 func (s *scenario) controller(identity string, args ...string) *replica {
@@ -43,12 +43,12 @@ func (s *scenario) program(path, identity string, args ...string) *replica {
 	if path != binary {
 		ready = nil
 	}
-	args = append(args, "--kubeconfig", s.kubeconfig, "--namespace", s.namespace, "--argo-namespace", s.argoNamespace(), "--grace", "10s")
+	args = append(args, "--kubeconfig", s.kubeconfig, "--namespace", s.namespace, "--argo-namespace", s.argoNamespace(), "--grace", grace.String())
 	if s.instance != "" {
 		args = append(args, "--instance-id", s.instance)
 	}
 	p, err := shared.Process(process.Spec{
-		Name: s.namespace + "-" + identity, Path: path, Args: args, Ready: ready, StopWithin: gracefully + 5*time.Second,
+		Name: s.namespace + "-" + identity, Path: path, Args: args, Ready: ready, ReadyWithin: time.Minute, StopWithin: gracefully + 5*time.Second,
 	})
 	s.must(err)
 	r.Process = p
@@ -160,7 +160,7 @@ func (r *replica) addresses() (map[string]string, error) {
 	return found, nil
 }
 
-var outside = &http.Client{Timeout: 5 * time.Second}
+var outside = &http.Client{Timeout: 20 * time.Second}
 
 // get asks one of its two servers.
 func (r *replica) get(of, path string) (status int, body string, err error) {

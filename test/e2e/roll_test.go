@@ -181,9 +181,11 @@ func (s *scenario) awaitEvent(r *replica, cron, reason string) {
 // finish lets a replica come to rest, ends it, and gives what it counted at the end and what it left on record of each.
 func (s *scenario) finish(r *replica, crons ...string) (scrape, map[string]roll) {
 	s.Helper()
-	s.sleepIntoMinute(20, 50) // every verdict on the last firing has been given, the next is not due
+	s.sleepUntil(time.Now().Add(5 * time.Second)) // for what it was about to do when the last was seen that was waited for
+	s.sleepIntoMinute(20, 50)                     // every verdict on the last firing has been given, the next is not due
 	m := r.mustScrape()
 	r.end()
+	s.must(s.witness.watch.CatchUp(s.ctx))
 	rolls := map[string]roll{}
 	for _, cron := range crons {
 		rolls[cron] = s.mustRoll(cron)

@@ -35,6 +35,10 @@ var (
 // mostScenarios is more than there are.
 const mostScenarios = 200
 
+// grace is what Rollcall is told, so that scenarios need not wait for the default half minute. Argo has to have begun a live firing
+// by then, however busy the machine is.
+const grace = 10 * time.Second
+
 func TestMain(m *testing.M) {
 	flag.Parse()
 	// A scenario waits for real minutes, not for a core. Those that share an outage wait for each other besides, so that all of
@@ -215,6 +219,11 @@ func (s *scenario) sleepIntoMinute(from, to int) {
 	s.sleepUntil(now.Truncate(time.Minute).Add(time.Duration(max(from, now.Second())) * time.Second))
 }
 
+// nextLive is the next firing that Argo's controller, just back, has time to get ready for.
+func nextLive() time.Time {
+	return time.Now().UTC().Add(15 * time.Second).Truncate(time.Minute).Add(time.Minute)
+}
+
 // workflows are those that exist in the scenario's namespace, by name.
 func (s *scenario) workflows() map[string]*unstructured.Unstructured {
 	s.Helper()
@@ -321,7 +330,7 @@ func (s *scenario) kubectl(args ...string) []byte {
 // over, and gives their times.
 func (s *scenario) lostFor(n int) []time.Time {
 	s.Helper()
-	s.sleepIntoMinute(5, 50)
+	s.sleepIntoMinute(15, 50)
 	s.must(s.argo.Stop())
 	var lost []time.Time
 	for i := range n {
@@ -349,14 +358,14 @@ func (s *scenario) rollcall(args ...string) outcome {
 	return outcome{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// command prepares a call of rollcall. Grace is short, so that scenarios need not wait for the default half minute.
+// command prepares a call of rollcall.
 func (s *scenario) command(args ...string) (cmd *exec.Cmd, stdout, stderr *buffer) {
 	cmd = exec.CommandContext(s.ctx, binary, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 20 * time.Second
 	stdout, stderr = &buffer{}, &buffer{}
 	cmd.Stdout, cmd.Stderr = stdout, stderr
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig, "ROLLCALL_GRACE=10s", "ROLLCALL_ARGO_NAMESPACE="+s.argoNamespace(), "NO_COLOR=1")
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.kubeconfig, "ROLLCALL_GRACE="+grace.String(), "ROLLCALL_ARGO_NAMESPACE="+s.argoNamespace(), "NO_COLOR=1")
 	if !slices.Contains(args, "-n") {
 		cmd.Args = append(cmd.Args, "-n", s.namespace)
 	}

@@ -78,7 +78,7 @@ func watchCut(s *scenario, o *outage, forgotten bool) {
 	r := s.started("one", "--leader-elect=false")
 	r.awaitReady()
 	s.before(o)
-	s.sleepUntil(o.first.Add(50 * time.Second))
+	s.sleepUntil(o.first.Add(40 * time.Second))
 	cut := p.Add(proxy.Rule{When: proxy.Watches, Do: proxy.Reset()})
 	p.Cut()
 	gone, still := o.next, o.next.Add(time.Minute)

@@ -2,26 +2,30 @@ package e2e
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/dynamic"
 
-	"rollcall.dev/rollcall/test/cluster"
+	"rollcall.dev/rollcall/test/cluster/etcd"
 )
 
-// witness sees every Workflow that ever exists in a scenario's namespace, whatever becomes of it, by a watch of its own straight
-// from the API server. It is what Rollcall's doings are held against.
+// witness sees every Workflow that ever exists in a scenario's namespace, whatever becomes of it and of the API server, by a watch
+// of etcd itself. It is what Rollcall's doings are held against.
 type witness struct {
+	watch etcd.Watch
+
 	mu   sync.Mutex
 	seen map[string][]*sighting // by name, one for each UID
-	lost error
+	// unread is what could not be made out.
+	unread error
 }
 
 // sighting is one Workflow.
@@ -39,95 +43,72 @@ type sighting struct {
 func (s *scenario) observe() {
 	s.Helper()
 	w := &witness{seen: map[string][]*sighting{}}
-	workflows := shared.Dynamic().Resource(cluster.Workflows).Namespace(s.namespace)
-	from, err := w.list(s.ctx, workflows)
-	s.must(err)
-	ctx, stop := context.WithCancel(s.ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for ctx.Err() == nil {
-			events, err := workflows.Watch(ctx, metav1.ListOptions{ResourceVersion: from})
-			if err == nil {
-				from, err = w.follow(events, from)
-			}
-			if apierrors.IsResourceExpired(err) && w.sawNone() { // the API server has only just begun to serve them
-				from, err = w.list(ctx, workflows)
-			}
-			if err != nil && ctx.Err() == nil {
-				w.lose(err)
-				return
-			}
+	s.Cleanup(func() { // what is registered first comes last, when it has seen all
+		for _, twice := range w.twice() {
+			s.Error(twice)
 		}
-	}()
+	})
+	w.begin(s)
 	s.witness = w
+}
+
+// begin watches until the scenario has ended, and expects to have seen all of it.
+func (w *witness) begin(s *scenario) {
+	s.Helper()
+	w.watch = etcd.Watch{URL: shared.EtcdURL(), Prefix: "/registry/argoproj.io/workflows/" + s.namespace + "/", Change: w.change}
+	s.must(w.watch.List(s.ctx))
+	ctx, stop := context.WithCancel(context.WithoutCancel(s.ctx))
+	ended := make(chan error, 1)
+	go func() { ended <- w.watch.Run(ctx) }()
 	s.Cleanup(func() {
+		ending, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		behind := w.watch.CatchUp(ending)
 		stop()
-		<-done
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if w.lost != nil {
-			s.Errorf("the witness was blind for a time: %v", w.lost)
-		}
-		for name, all := range w.seen {
-			if len(all) > 1 {
-				s.Errorf("%s existed %d times: %+v and %+v", name, len(all), *all[0], *all[1])
-			}
+		if err := errors.Join(<-ended, behind, w.unread); err != nil {
+			s.Errorf("the witness was blind for a time: %v", err)
 		}
 	})
 }
 
-// follow notes what one watch tells until it ends, and says from where to go on.
-func (w *witness) follow(events watch.Interface, from string) (string, error) {
-	defer events.Stop()
-	for e := range events.ResultChan() {
-		run, ok := e.Object.(*unstructured.Unstructured)
-		if !ok || e.Type == watch.Error {
-			return from, apierrors.FromObject(e.Object)
+// change notes one.
+func (w *witness) change(key string, value []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	name := path.Base(key)
+	if value == nil {
+		if all := w.seen[name]; len(all) > 0 {
+			all[len(all)-1].deleted = true
 		}
-		from = run.GetResourceVersion()
-		w.see(run, e.Type == watch.Deleted)
+		return
 	}
-	return from, nil
-}
-
-// list notes what there is, and says from where to watch.
-func (w *witness) list(ctx context.Context, workflows dynamic.ResourceInterface) (from string, err error) {
-	list, err := workflows.List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return "", err
+	run := &unstructured.Unstructured{}
+	if err := run.UnmarshalJSON(value); err != nil {
+		w.unread = fmt.Errorf("%s: %w", key, err)
+		return
 	}
-	for i := range list.Items {
-		w.see(&list.Items[i], false)
-	}
-	return list.GetResourceVersion(), nil
-}
-
-func (w *witness) sawNone() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.seen) == 0
-}
-
-func (w *witness) lose(err error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.lost = err
-}
-
-func (w *witness) see(run *unstructured.Unstructured, deleted bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	name, uid := run.GetName(), string(run.GetUID())
+	uid := string(run.GetUID())
 	i := slices.IndexFunc(w.seen[name], func(s *sighting) bool { return s.uid == uid })
 	if i < 0 {
 		w.seen[name] = append(w.seen[name], &sighting{uid: uid, created: run.GetCreationTimestamp().Time})
 		i = len(w.seen[name]) - 1
 	}
 	s := w.seen[name][i]
-	s.by, s.deleted = run.GetLabels()["rollcall.dev/backfilled-by"], deleted
+	s.by = run.GetLabels()["rollcall.dev/backfilled-by"]
 	s.phase, s.shutdown = field(run, "status", "phase"), field(run, "spec", "shutdown")
 	s.started, s.finished = timeField(run, "status", "startedAt"), timeField(run, "status", "finishedAt")
+}
+
+// twice says of which names there was more than one Workflow.
+func (w *witness) twice() (all []string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for name, s := range w.seen {
+		if len(s) > 1 {
+			all = append(all, fmt.Sprintf("%s existed %d times: %+v and %+v", name, len(s), *s[0], *s[1]))
+		}
+	}
+	return all
 }
 
 // run is the Workflow of a firing as it was seen last; ok is false where there never was one.
@@ -151,6 +132,31 @@ func (w *witness) made(cron string) (n int) {
 		}
 	}
 	return n
+}
+
+// TestTheWitnessSeesWhatCameAndWent shows that a second run of a firing does not go unseen.
+func TestTheWitnessSeesWhatCameAndWent(t *testing.T) {
+	s := begin(t, 3*time.Minute)
+	w := &witness{seen: map[string][]*sighting{}}
+	s.createRun("tick-1")
+	w.begin(s)
+	s.createRun("tick-2")
+	s.deleteRun("tick-2")
+	s.createRun("tick-2")
+	s.deleteRun("tick-1")
+	s.must(w.watch.CatchUp(s.ctx))
+	deleted := map[string][]bool{} // by name, of one UID after the other
+	for name, all := range w.seen {
+		for _, run := range all {
+			deleted[name] = append(deleted[name], run.deleted)
+		}
+	}
+	if diff := cmp.Diff(map[string][]bool{"tick-1": {true}, "tick-2": {true, false}}, deleted); diff != "" {
+		s.Errorf("whether what it saw was deleted (-want +got):\n%s", diff)
+	}
+	if twice := w.twice(); len(twice) != 1 || !strings.HasPrefix(twice[0], "tick-2 existed 2 times") {
+		s.Errorf("it says %q", twice)
+	}
 }
 
 // expectOneAtATime expects that no run of a CronWorkflow began while another one was under way.

@@ -107,7 +107,7 @@ func Run(ctx context.Context, o Options) (result Result, err error) {
 		tasks.Wait()
 	}()
 	watching := make(chan error, 1)
-	tasks.Go(func() { watching <- s.watch.run(ctx) })
+	tasks.Go(func() { watching <- s.watch.Run(ctx) })
 	script := newScript(o.Seed, o.Length)
 	if err := s.enter(ctx, script.Cast); err != nil {
 		return Result{}, fmt.Errorf("exam: %w", err)
@@ -289,8 +289,8 @@ func (s *stage) audit(ctx context.Context, rollcall string, began time.Time) ([]
 func (s *stage) examine(ctx context.Context, o Options, began, to, calm time.Time, final []witness.Verdict) (Result, error) {
 	waiting, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	if err := cluster.Await(waiting, "the witness to have seen all", s.watch.caughtUp); err != nil {
-		return Result{}, fmt.Errorf("exam: %w", err)
+	if err := s.watch.CatchUp(waiting); err != nil {
+		return Result{}, fmt.Errorf("exam: the witness has not seen all: %w", err)
 	}
 	truth, said, bad := s.recorder.facts()
 	s.mu.Lock()

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"rollcall.dev/rollcall/test/cluster"
+	"rollcall.dev/rollcall/test/cluster/etcd"
 	"rollcall.dev/rollcall/test/cluster/process"
 	"rollcall.dev/rollcall/test/cluster/proxy"
 	"rollcall.dev/rollcall/test/exam/witness"
@@ -34,7 +35,7 @@ type stage struct {
 	wayArgo  *proxy.Proxy
 	ways     []*proxy.Proxy // of the replicas
 	recorder *recorder
-	watch    *watch
+	watch    *etcd.Watch
 	began    time.Time
 	tell     func(format string, args ...any)
 
@@ -56,7 +57,7 @@ func setUp(ctx context.Context, o Options, tell func(string, ...any)) (s *stage,
 	}()
 	s = &stage{Cluster: c, tell: tell, began: time.Now()}
 	s.recorder = newRecorder(whens, "/registry/leases/"+rollcallNamespace+"/rollcall")
-	s.watch = &watch{url: c.EtcdURL(), change: func(key string, value []byte) { s.recorder.take(key, value, time.Now()) }}
+	s.watch = &etcd.Watch{URL: c.EtcdURL(), Change: func(key string, value []byte) { s.recorder.take(key, value, time.Now()) }}
 	for _, ns := range []string{namespace, rollcallNamespace} {
 		if err := c.CreateNamespace(ctx, ns); err != nil {
 			return nil, err
@@ -249,4 +250,13 @@ func (s *stage) apiReady(ctx context.Context) error {
 		return errors.New(resp.Status)
 	}
 	return nil
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
