@@ -7,15 +7,31 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"golang.org/x/tools/txtar"
 	"pgregory.net/rapid"
 
 	"rollcall.dev/rollcall/test/exam/witness"
+)
+
+var (
+	seed    = flag.Int("seed", 1, "of the worlds; 0: the present time")
+	firings = flag.Int("firings", 100_000, "how many firings the worlds of the exam have together")
+	survey  = flag.String("survey", "", "a folder: go on after mistakes, and leave the worlds in which they were made there")
+)
+
+const (
+	// shards are how many parts of the exam can go on side by side. Their number is part of what a seed means.
+	shards = 4
+	// fewest is how many firings a world has at the least, on average.
+	fewest = 50
 )
 
 // exam is the sum of all worlds.
@@ -95,6 +111,15 @@ func TestNoFiringIsLostDoubledOrWronglyAccused(t *testing.T) {
 	if most := witness.DefaultRules().UnknownShare; *survey == "" && !t.Failed() && all.share() > most {
 		t.Errorf("Unknown are more than %g of the firings for which evidence existed", most)
 	}
+}
+
+// keep leaves a world in a folder as a case: with the mistakes as its comment.
+func keep(folder, name string, w World, wrong []witness.Mistake) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	c := &txtar.Archive{Comment: []byte(spelled(wrong)), Files: []txtar.File{{Name: "world.yaml", Data: []byte(w.String())}}}
+	return os.WriteFile(filepath.Join(folder, name+".txtar"), txtar.Format(c), 0o600)
 }
 
 // shard makes up worlds until they have so many firings.

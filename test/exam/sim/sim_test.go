@@ -1,5 +1,3 @@
-//go:build exam
-
 package sim
 
 import (
@@ -19,19 +17,7 @@ import (
 	"rollcall.dev/rollcall/test/exam/witness"
 )
 
-var (
-	seed    = flag.Int("seed", 1, "of the worlds; 0: the present time")
-	firings = flag.Int("firings", 100_000, "how many firings the worlds of the exam have together")
-	world   = flag.String("world", "", "a case as in testdata: play it, and log all that happens in it")
-	survey  = flag.String("survey", "", "a folder: go on after mistakes, and leave the worlds in which they were made there")
-)
-
-const (
-	// shards are how many parts of the exam can go on side by side. Their number is part of what a seed means.
-	shards = 4
-	// fewest is how many firings a world has at the least, on average.
-	fewest = 50
-)
+var world = flag.String("world", "", "a case as in testdata: play it, and log all that happens in it")
 
 // rules are the witness's, but for the share of Unknown, which is of all worlds together.
 func rules() witness.Rules {
@@ -57,15 +43,6 @@ func spelled(all []witness.Mistake) string {
 		fmt.Fprintf(&b, "%s %s %s: %s\n", m.Kind, m.Name, m.ScheduledTime.Format("15:04:05"), m.Why)
 	}
 	return b.String()
-}
-
-// keep leaves a world in a folder as a case: with the mistakes as its comment.
-func keep(folder, name string, w World, wrong []witness.Mistake) error {
-	if err := os.MkdirAll(folder, 0o755); err != nil {
-		return err
-	}
-	c := &txtar.Archive{Comment: []byte(spelled(wrong)), Files: []txtar.File{{Name: "world.yaml", Data: []byte(w.String())}}}
-	return os.WriteFile(filepath.Join(folder, name+".txtar"), txtar.Format(c), 0o600)
 }
 
 // open reads a case.
