@@ -106,7 +106,7 @@ func (f *firing) absence() (Certainty, []string) {
 		}
 	}
 	last := f.lastByArgo()
-	newer, retained := f.at.After(last), f.horizon.from.Before(f.at)
+	newer, retained := f.at.After(last), f.horizon.from.Before(f.at.Add(-clockSkew)) // where Argo's clock is ahead it runs a firing early
 
 	var said []string
 	switch {

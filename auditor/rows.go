@@ -340,8 +340,13 @@ func (f *firing) blockerGone() string {
 	return ""
 }
 
-// activeAsSeen is what was last seen of status.active before the firing, where somebody watched at that time.
+// activeAsSeen is what status.active held at the firing: what it holds now where nobody has written to the object since before that, or
+// what was last seen of it, where somebody watched at that time.
 func (f *firing) activeAsSeen() (seen ActiveSeen, ok bool) {
+	status := f.in.CronWorkflow.Status
+	if written := status.ChangedAt.Add(time.Second); !status.ChangedAt.IsZero() && !written.After(f.at) {
+		return ActiveSeen{At: written, Runs: len(status.Active)}, true
+	}
 	if f.in.Record == nil || !f.watched(f.at) {
 		return ActiveSeen{}, false
 	}

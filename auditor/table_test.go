@@ -510,9 +510,13 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			w.cron().Retention.Successful = 1
 			w.in.Runs[2].FinishedAt = w.at
 		}, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
-		"just after the horizon": {func(w *world) {
+		"so shortly after the horizon that Argo's clock may be ahead by that": {func(w *world) {
 			w.cron().Retention.Successful = 1
-			w.in.Runs[2].FinishedAt = clock("04:39:59")
+			w.in.Runs[2].FinishedAt = clock("04:39:55")
+		}, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
+		"after the horizon": {func(w *world) {
+			w.cron().Retention.Successful = 1
+			w.in.Runs[2].FinishedAt = clock("04:39:54")
 		}, missed},
 		"fewer runs than the limit": {func(w *world) {
 			w.cron().Retention.Successful = 4

@@ -127,11 +127,12 @@ func (w *Watcher) Gap(from, now time.Time) {
 	if !w.begun() {
 		return
 	}
-	last := &w.coverage[len(w.coverage)-1]
-	if from.After(last.From) {
-		last.To = from
-	} else {
-		w.coverage = w.coverage[:len(w.coverage)-1]
+	n := len(w.coverage)
+	for n > 0 && !from.After(w.coverage[n-1].From) {
+		n--
+	}
+	if w.coverage = w.coverage[:n]; n > 0 && (w.coverage[n-1].To.IsZero() || w.coverage[n-1].To.After(from)) {
+		w.coverage[n-1].To = from
 	}
 	w.coverage = append(w.coverage, Stretch{From: now})
 	if n := len(w.coverage); n > MaxStretches {

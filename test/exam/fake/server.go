@@ -95,8 +95,7 @@ func (s *Server) happened(e Event) {
 // compact keeps the last n changes. Call it with mu.
 func (s *Server) compact(n int) {
 	if cut := len(s.log) - n; cut > 0 {
-		s.first = s.log[cut-1].Version
-		s.log = append([]Event(nil), s.log[cut:]...)
+		s.forget(cut, s.log[cut-1].Version)
 	}
 }
 
@@ -104,8 +103,19 @@ func (s *Server) compact(n int) {
 func (s *Server) Compact() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.compact(0)
-	s.first = s.version
+	s.forget(len(s.log), s.version)
+}
+
+// forget forgets the first changes, which are those up to a version. Nothing is lost on a watch that was told of all that concerns it.
+// Call it with mu.
+func (s *Server) forget(n int, version int64) {
+	for w := range s.watches {
+		if s.toldAll(w, version) {
+			w.version = max(w.version, version)
+		}
+	}
+	s.first = version
+	s.log = append([]Event(nil), s.log[n:]...)
 }
 
 func (s *Server) uid() string {

@@ -2,6 +2,7 @@ package fake
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -13,6 +14,16 @@ type watch struct {
 	more          chan struct{}
 	broken        chan struct{} // closed when it breaks off
 	ended         bool
+	version       int64 // up to which it was told; guarded by the server's mu
+}
+
+// toldAll says whether a watch was told of everything up to a version that concerns it. Call it with mu, before a compaction.
+func (s *Server) toldAll(w *watch, version int64) bool {
+	return !slices.ContainsFunc(s.log, func(e Event) bool { return e.Version > w.version && e.Version <= version && w.concerns(e) })
+}
+
+func (w *watch) concerns(e Event) bool {
+	return e.CronWorkflow != nil && w.resource == "cronworkflows" || e.Workflow != nil && e.Workflow.CronLabel != "" && w.resource == "workflows"
 }
 
 func (w *watch) wake(e Event) {
@@ -66,7 +77,7 @@ func (c *Client) Watch(ctx context.Context, resource string, version int64, open
 		if version < s.first {
 			return apierrors.NewResourceExpired("too old resource version")
 		}
-		s.watches[w] = true
+		s.watches[w], w.version = true, version
 		return nil
 	})
 	if err != nil {
@@ -81,13 +92,14 @@ func (c *Client) Watch(ctx context.Context, resource string, version int64, open
 	var silent time.Time // since when it has been
 	for {
 		s.mu.Lock()
+		version = w.version
 		if version < s.first { // it was too slow, and what it has not been told of is compacted
 			s.mu.Unlock()
 			return version, connection(errReset)
 		}
 		events, patience, late := s.since(w, version)
 		if len(events) == 0 && patience == 0 {
-			version = s.version // a bookmark
+			w.version, version = s.version, s.version // a bookmark
 		}
 		s.mu.Unlock()
 		if len(events) > 0 && patience == 0 {
@@ -100,6 +112,9 @@ func (c *Client) Watch(ctx context.Context, resource string, version int64, open
 				}
 				tell(e)
 				version = e.Version
+				s.mu.Lock()
+				w.version = max(w.version, version)
+				s.mu.Unlock()
 			}
 			continue
 		}
@@ -158,7 +173,7 @@ func (s *Server) since(w *watch, version int64) (events []Event, patience, late 
 		i--
 	}
 	for _, e := range s.log[i:] {
-		if e.CronWorkflow != nil && w.resource == "cronworkflows" || e.Workflow != nil && e.Workflow.CronLabel != "" && w.resource == "workflows" {
+		if w.concerns(e) {
 			events = append(events, e)
 		}
 	}

@@ -241,13 +241,16 @@ func (p *play) operator(r *replica, client *fake.Client) (*operator.Operator, er
 	})
 }
 
+// toRead is how long it may take one that begins to lead to have read what there is.
+const toRead = 5 * time.Second
+
 // lead takes in that a replica begins to lead, or does not lead any more. One that was not there yet when the last one ceased to lead
 // knows only from the record what that saw, whoever else was there. Call it with mu.
 func (p *play) lead(r *replica, leads bool) {
 	switch {
 	case leads:
 		if !p.ledUntil.IsZero() && r.started.After(p.ledUntil) {
-			p.truth.outages = append(p.truth.outages, witness.Outage{What: witness.Rollcall, From: p.ledUntil, To: now()})
+			p.truth.outages = append(p.truth.outages, witness.Outage{What: witness.Rollcall, From: p.ledUntil, To: now().Add(toRead)})
 		}
 		p.ledUntil = time.Time{}
 	case r.leads && p.ledUntil.IsZero():

@@ -6,7 +6,9 @@
 //
 //   - Nothing is called lost (Missed, Expired, GaveUp) that ran, that was not due, or that was rightly not run: suspended, its when
 //     expression false, Forbid with a run under way that status.active shows, Replace with a newer run. In the end this holds
-//     however sure Rollcall says it is; only a run that a person deleted may look like none, and then the loss is at most likely.
+//     however sure Rollcall says it is; only a run that left nothing may look like none, and then the loss is at most likely: one that a
+//     person deleted, or that came and went when Rollcall could not see, and that Argo could not write to its status or made, its
+//     clock far ahead, long before its time.
 //     In the course of time it holds for what is called certain. What Argo runs late was missed until then, and a record may be a
 //     minute old: it is false when it still says so 75 s after the run was made, or after Rollcall could see again.
 //   - Nothing is called OnTime, Late or Backfilled that has no run. A run bears the firing's own name and is owned by the

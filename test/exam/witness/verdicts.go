@@ -129,7 +129,7 @@ func (c *cronWorkflow) formersRun(at time.Time, v Verdict) bool {
 
 // falseMiss says why the firing must not be called lost; empty where it may.
 func (c *cronWorkflow) falseMiss(f firing, v Verdict) string {
-	if run := c.ran(f.at, v.SaidAt); run != nil && (v.Certainty != "likely" || !run.DeletedByHand) {
+	if run := c.ran(f.at, v.SaidAt); run != nil && (v.Certainty != "likely" || !run.DeletedByHand && !c.untimely(run, f.at) && !c.untold(f, run, v.SaidAt)) {
 		switch {
 		case run.BackfilledBy == "" && run.Created.Add(time.Second).Before(f.at.Add(c.grace(f.spec))) && v.SaidAt.Sub(run.Created) > latency:
 			return fmt.Sprintf("it ran within its grace: %s was made at %s", run.Name, stamp(run.Created))
@@ -163,6 +163,16 @@ func (c *cronWorkflow) falseMiss(f firing, v Verdict) string {
 		}
 	}
 	return ""
+}
+
+// untimely says whether Argo, its clock far ahead, ran the firing so long before its time that what it ran then need not be there any more.
+func (c *cronWorkflow) untimely(run *Workflow, at time.Time) bool {
+	return run.Created.Before(at.Add(-inFlight)) && c.clock.overlap(run.Created, run.Created)
+}
+
+// untold says whether nothing told of the run: it came and went when Rollcall could not see, and Argo did not write it to the status.
+func (c *cronWorkflow) untold(f firing, run *Workflow, said time.Time) bool {
+	return !c.seeable(run) && !slices.ContainsFunc(c.Statuses, func(s Status) bool { return !s.At.After(said) && !s.LastScheduledTime.Before(f.at) })
 }
 
 // shouldKnow says whether Rollcall had to know at the time now what happened at t: what it records may be a minute old, and while
