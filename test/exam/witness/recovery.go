@@ -79,7 +79,7 @@ func (c *cronWorkflow) recoverable(f firing, t time.Time) bool {
 
 // certain says whether at t Rollcall could be certain that the firing had not run.
 func (c *cronWorkflow) certain(f firing, t time.Time) bool {
-	if !c.troubled.overlap(f.at.Add(-latency), t) {
+	if !c.troubled.overlap(f.at.Add(-lag), t) { // after trouble it takes a while to see again
 		return true // somebody watched all the time
 	}
 	if c.diedInTheAct(f, t) {
