@@ -50,6 +50,8 @@ type Judgement struct {
 	UID string
 	// Decided are the verdicts that are new or have changed, ascending.
 	Decided []Finding
+	// Tally are the verdicts of those of them that had another one before, or none: what changed of the others is what it rests on.
+	Tally []Verdict
 	// Confirm are firings that would be Missed or Expired for the first time: read their exact names from the API server, then say
 	// SeeRun or Confirm. Until then they are asked for again every 10 s.
 	Confirm []Finding

@@ -161,6 +161,9 @@ func (l *looking) say(before, found Finding) {
 		return
 	}
 	l.judgement.Decided = append(l.judgement.Decided, found)
+	if before.Verdict != found.Verdict {
+		l.judgement.Tally = append(l.judgement.Tally, found.Verdict)
+	}
 	l.judgement.Urgent = l.judgement.Urgent || found.Verdict.Lost()
 }
 

@@ -237,6 +237,16 @@ func TestWhatOnlyTheStatusToldIsRemembered(t *testing.T) {
 	s.until("04:41:02").want("04:38 Late")
 }
 
+func TestAVerdictThatOnlyRestsOnSomethingElseIsNotCountedAgain(t *testing.T) {
+	s := newScene(t).see("04:36:10", func(cw *auditor.CronWorkflow) { cw.Status.LastScheduledTime = clock("04:36:00") })
+	s.until("04:36:30").want("04:36 OnTime StatusOnly")
+	s.w.SeeRun("default", argoRun("04:36:00"), clock("04:36:40"))
+	s.until("04:36:50").want("04:36 OnTime")
+	if len(s.last.Decided) != 1 || len(s.last.Tally) != 0 {
+		t.Errorf("it is decided %d times, and counted %v", len(s.last.Decided), s.last.Tally)
+	}
+}
+
 func TestWhatRollcallWroteToTheStatusIsNoRun(t *testing.T) {
 	s := newScene(t).until("04:36:30").want("04:36 Missed certain")
 	s.w.NoteMoved(tick, clock("04:36:00"), clock("04:36:40"))

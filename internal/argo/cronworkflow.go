@@ -210,7 +210,13 @@ func (c cronWorkflow) served(runs []auditor.Run) bool {
 	last := c.Status.LastScheduledTime
 	name := auditor.WorkflowName(c.Name, last)
 	ours := c.Status.Intended.Equal(last) || slices.ContainsFunc(runs, func(r auditor.Run) bool { return r.Name == name && r.BackfilledBy != "" })
-	return c.registered || !last.IsZero() && !ours
+	return c.registered || !last.IsZero() && !ours || slices.ContainsFunc(runs, func(r auditor.Run) bool { return ranBy(c.Name, c.UID, r) })
+}
+
+// ranBy says whether Argo made the run of a firing, as it may have before it could write anything to the CronWorkflow.
+func ranBy(cron, uid string, r auditor.Run) bool {
+	_, native := auditor.ScheduledTimeOf(cron, r.Name)
+	return native && r.Owner == uid && r.Controlled && r.BackfilledBy == ""
 }
 
 // traceless says whether a field can have been removed from the spec without a trace: where managers own single fields of it,

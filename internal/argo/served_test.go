@@ -21,7 +21,8 @@ func TestOnlyArgosOwnTracesMakeACronWorkflowServed(t *testing.T) {
 		run  map[string]any
 		want bool
 	}{
-		"nothing":                               {nil, run, false},
+		"nothing":                               {nil, backfilled, false},
+		"a run of Argo's, and nothing else yet": {nil, run, true},
 		"a last-used-schedule":                  {[]func(map[string]any){registered}, run, true},
 		"a lastScheduledTime of Argo's":         {[]func(map[string]any){last}, run, true},
 		"a lastScheduledTime of Rollcall's":     {[]func(map[string]any){last}, backfilled, false},

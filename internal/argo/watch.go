@@ -97,6 +97,7 @@ func (c *Client) Watch(ctx context.Context, scope Scope, handler Handler) error 
 			runsID:    "Workflows in " + spoken(namespace),
 			crons:     map[string]*watchedCron{},
 			runs:      map[objectName]auditor.Run{},
+			ran:       map[string]bool{},
 		}
 		w.areas = append(w.areas, a)
 		w.goes.Go(func() { w.cronStream(ctx, a).run(ctx) })
@@ -152,6 +153,8 @@ type area struct {
 	told  bool
 	crons map[string]*watchedCron
 	runs  map[objectName]auditor.Run
+	// ran are the UIDs of the CronWorkflows of which Argo has been seen to have made runs.
+	ran map[string]bool
 }
 
 // serve is the goroutine of the handler.

@@ -201,7 +201,7 @@ func (a *area) serves(c *watchedCron) bool {
 	last := c.cw.Status.LastScheduledTime
 	run, ok := a.runs[objectName{c.cw.Namespace, auditor.WorkflowName(c.cw.Name, last)}]
 	ours := c.cw.Status.Intended.Equal(last) || ok && run.BackfilledBy != ""
-	return c.registered || !last.IsZero() && !ours
+	return c.registered || !last.IsZero() && !ours || a.ran[c.cw.UID]
 }
 
 // retention is complete once the settings and the template have been read.
@@ -236,6 +236,7 @@ func (w *watching) lostCron(a *area, id string) {
 		return
 	}
 	delete(a.crons, id)
+	delete(a.ran, c.cw.UID)
 	if a.told && c.err == "" {
 		w.handler.CronWorkflowGone(c.key())
 	}
@@ -310,10 +311,14 @@ func (w *watching) sawRun(a *area, r workflow, live bool) {
 		w.wrote(r.run.CreatedAt)
 	}
 	a.runs[name] = r.run
+	cron, ok := cronOf(r.run.Name)
+	if ok && ranBy(cron, r.run.Owner, r.run) {
+		a.ran[r.run.Owner] = true
+	}
 	if !a.told {
 		return
 	}
-	if cron, ok := cronOf(r.run.Name); ok && r.run.BackfilledBy != "" {
+	if ok {
 		if c := a.crons[r.namespace+"/"+cron]; c != nil && c.served != a.serves(c) { // it came before its run
 			w.tellCron(a, c)
 		}

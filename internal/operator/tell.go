@@ -51,6 +51,9 @@ func (r *roll) heed(judged []auditor.Judgement, now time.Time) {
 		if !ok {
 			continue
 		}
+		for _, verdict := range j.Tally {
+			r.Metrics.Decided(c.key, verdict)
+		}
 		found := false // what is on record as missed has run
 		for _, f := range j.Decided {
 			known := slices.ContainsFunc(before, func(o auditor.Finding) bool { return o.ScheduledTime.Equal(f.ScheduledTime) })
@@ -136,7 +139,6 @@ func (r *roll) event(c *cron, reason events.Reason, warning bool, format string,
 
 // tellFinding tells of a verdict; known says that the firing was known to be missed before.
 func (r *roll) tellFinding(c *cron, f auditor.Finding, known bool, now time.Time) {
-	r.Metrics.Decided(c.key, f.Verdict)
 	at := stamp(f.ScheduledTime)
 	if (f.Verdict == auditor.OnTime || f.Verdict == auditor.Late) && !f.CreatedAt.IsZero() {
 		r.Metrics.StartDelay(f.CreatedAt.Sub(f.ScheduledTime))

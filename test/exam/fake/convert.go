@@ -63,9 +63,10 @@ func retention(cw *CronWorkflow) auditor.Retention {
 	return r
 }
 
-// serves as in internal/argo/watch_objects.go: a lastScheduledTime that Rollcall moved to a run of its own is no sign of Argo.
-func serves(cw *CronWorkflow, backfilled func(name string) bool) bool {
-	if _, registered := cw.Annotations[LastUsedSchedule]; registered {
+// serves as in internal/argo/watch_objects.go: a lastScheduledTime that Rollcall moved to a run of its own is no sign of Argo. Ran says
+// that Argo has been seen to have made a run of it.
+func serves(cw *CronWorkflow, ran bool, backfilled func(name string) bool) bool {
+	if _, registered := cw.Annotations[LastUsedSchedule]; registered || ran {
 		return true
 	}
 	last := cw.Status.Last
@@ -73,6 +74,12 @@ func serves(cw *CronWorkflow, backfilled func(name string) bool) bool {
 		return false
 	}
 	return !readTime(cw.Annotations[Intended]).Equal(last) && !backfilled(auditor.WorkflowName(cw.Name, last))
+}
+
+// ranBy says whether Argo made the run of a firing of the CronWorkflow of that UID.
+func ranBy(uid string, run auditor.Run) bool {
+	_, native := nativeOf(run.Name)
+	return native && run.Owner == uid && run.Controlled && run.BackfilledBy == ""
 }
 
 // toRun is what internal/argo makes of a whole Workflow (toWorkflow).

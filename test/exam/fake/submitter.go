@@ -39,7 +39,8 @@ func (r *Replica) Look(ctx context.Context, key backfill.Key) (backfill.Look, er
 	if err != nil {
 		return backfill.Look{}, fmt.Errorf("list Workflows: %w", err)
 	}
-	look.CronWorkflow.Served = serves(cw, func(name string) bool {
+	ran := slices.ContainsFunc(look.Runs, func(run auditor.Run) bool { return ranBy(cw.UID, run) })
+	look.CronWorkflow.Served = serves(cw, ran, func(name string) bool {
 		return slices.ContainsFunc(look.Runs, func(run auditor.Run) bool { return run.Name == name && run.BackfilledBy != "" })
 	})
 	return look, nil

@@ -25,7 +25,7 @@ const ArgosLease = "workflow-controller"
 func (r *Replica) Watch(ctx context.Context, _ argo.Scope, handler argo.Handler) error {
 	w := &watching{
 		r: r, handler: handler, do: make(chan func()), blind: map[string]int{}, crons: map[Key]*CronWorkflow{},
-		told: map[Key]bool{}, runs: map[Key]auditor.Run{}, listed: map[string]bool{},
+		told: map[Key]bool{}, ran: map[string]bool{}, runs: map[Key]auditor.Run{}, listed: map[string]bool{},
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var goes sync.WaitGroup
@@ -58,7 +58,8 @@ type watching struct {
 	do      chan func()
 
 	crons  map[Key]*CronWorkflow
-	told   map[Key]bool // served, as the handler was told of each
+	told   map[Key]bool    // served, as the handler was told of each
+	ran    map[string]bool // the UIDs of the CronWorkflows of which Argo made runs
 	runs   map[Key]auditor.Run
 	listed map[string]bool
 	synced bool
@@ -223,7 +224,7 @@ func (w *watching) loseCron(key Key) {
 }
 
 func (w *watching) serves(cw *CronWorkflow) bool {
-	return serves(cw, func(name string) bool { return w.runs[Key{cw.Namespace, name}].BackfilledBy != "" })
+	return serves(cw, w.ran[cw.UID], func(name string) bool { return w.runs[Key{cw.Namespace, name}].BackfilledBy != "" })
 }
 
 func (w *watching) tellCron(cw *CronWorkflow) {
@@ -267,10 +268,13 @@ func (w *watching) seeRun(object *Workflow) {
 		w.wrote(run.CreatedAt)
 	}
 	w.runs[object.Key] = run
+	if ranBy(run.Owner, run) {
+		w.ran[run.Owner] = true
+	}
 	if !w.synced {
 		return
 	}
-	if cron, ok := nativeOf(run.Name); ok && run.BackfilledBy != "" {
+	if cron, ok := nativeOf(run.Name); ok {
 		if cw := w.crons[Key{object.Namespace, cron}]; cw != nil && w.told[cw.Key] != w.serves(cw) {
 			w.tellCron(cw)
 		}
