@@ -34,7 +34,7 @@ SEED ?= 0
 # How many firings the worlds of the simulated exam have together.
 FIRINGS ?= 1000000
 
-.PHONY: help build image chart demo cluster cluster-down exam exam-sim exam-model test test-unit test-e2e test-node node-packages lint generate fmt bench fuzz binaries clean clean-cache
+.PHONY: help build image chart demo cluster cluster-down exam exam-sim exam-model test test-exam test-unit test-e2e test-node node-packages lint generate fmt bench fuzz binaries clean clean-cache
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,10 @@ exam-sim: ## Make up worlds until they have FIRINGS (1000000) firings, in simula
 
 exam-model: binaries ## Play the scenarios that the model of Argo has in common with a real controller, on both (6 minutes).
 	go test -tags exam ./test/exam/model -timeout 15m -v
+
+test-exam: binaries ## Hold the short exams: 100,000 firings in simulated time, the model against Argo, and eight minutes of the real thing.
+	go test -tags exam ./test/exam/sim -timeout 30m -v -run TestNoFiringIsLost
+	go test -tags exam ./test/exam/real ./test/exam/model -timeout 30m -v
 
 test: binaries ## Run every test, those on a real API server and a real Argo controller included.
 	go test -timeout $(TEST_TIMEOUT) -parallel $(PARALLEL) -run '$(RUN)' ./...

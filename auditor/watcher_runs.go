@@ -205,7 +205,7 @@ func (h *watched) noteStatus(before Status, first bool, now time.Time) {
 		at = written
 	}
 	switch {
-	case n > 0 && r.Active[n-1].Runs == len(s.Active) && !(len(s.Active) == 0 && h.madeBetween(r.Active[n-1].At, at)):
+	case n > 0 && r.Active[n-1].Runs == len(s.Active) && (len(s.Active) > 0 || !h.madeBetween(r.Active[n-1].At, at)):
 	case n > 0 && !r.Active[n-1].At.Before(at):
 		r.Active[n-1].Runs = len(s.Active)
 	default:

@@ -35,7 +35,9 @@ func Quiet(look Look, policy Policy, now time.Time) Admission {
 	return l.outsideQuietZone()
 }
 
-func (l *live) outsideQuietZone() Admission { return l.outsideZone(l.policy.grace(l.CronWorkflow, l.spec)) }
+func (l *live) outsideQuietZone() Admission {
+	return l.outsideZone(l.policy.grace(l.CronWorkflow, l.spec))
+}
 
 // outsideBriefZone is outsideQuietZone for a schedule that is stuck: no run is to be expected there, so it is not waited for for as long
 // as its grace is, which may be as long as the when expression stays true.

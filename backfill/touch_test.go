@@ -27,7 +27,7 @@ func TestTouchWritesOnceWhereItDoesNoHarm(t *testing.T) {
 	}{
 		"outside the quiet zone": {writes: []string{"change touched 04:44:35"}},
 		"before a live firing":   {now: "04:44:56", hold: backfill.Admission{Decision: backfill.Wait, Until: at("04:45:00")}},
-		"shortly after it": {now: "04:45:05", hold: backfill.Admission{Decision: backfill.Wait, Until: at("04:45:07")}},
+		"shortly after it":       {now: "04:45:05", hold: backfill.Admission{Decision: backfill.Wait, Until: at("04:45:07")}},
 		// A schedule that is stuck will not run it, and its when expression may be false when its grace is over.
 		"in its grace": {now: "04:45:20", writes: []string{"change touched 04:45:20"}},
 		"while its when expression is false": {

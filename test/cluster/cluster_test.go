@@ -23,8 +23,9 @@ import (
 	"rollcall.dev/rollcall/test/cluster/proxy"
 )
 
-func TestAClusterIsUpInUnderFifteenSeconds(t *testing.T) {
-	if took := shared.SetUpTime(); took > 15*time.Second {
+// Three seconds on an idle machine; the tests of other packages are built and run beside this one.
+func TestAClusterIsUpInUnderHalfAMinute(t *testing.T) {
+	if took := shared.SetUpTime(); took > 30*time.Second {
 		t.Errorf("it took %s", took)
 	}
 }
