@@ -170,9 +170,22 @@ func (c *cronWorkflow) untimely(run *Workflow, at time.Time) bool {
 	return run.Created.Before(at.Add(-inFlight)) && c.clock.overlap(run.Created, run.Created)
 }
 
-// untold says whether nothing told of the run: it came and went when Rollcall could not see, and Argo did not write it to the status.
+// untold says whether nothing told of the run: it came and went when Rollcall could not see, and Argo did not write it to the status, or
+// set that back before Rollcall could see it.
 func (c *cronWorkflow) untold(f firing, run *Workflow, said time.Time) bool {
-	return !c.seeable(run) && !slices.ContainsFunc(c.Statuses, func(s Status) bool { return !s.At.After(said) && !s.LastScheduledTime.Before(f.at) })
+	if c.seeable(run) {
+		return false
+	}
+	for i, s := range c.Statuses {
+		until := said
+		if i+1 < len(c.Statuses) {
+			until = earlier(until, c.Statuses[i+1].At)
+		}
+		if s.At.Before(said) && !s.LastScheduledTime.Before(f.at) && !(c.blind.overlap(s.At, s.At) && c.blind.overlap(until, until)) {
+			return false
+		}
+	}
+	return true
 }
 
 // shouldKnow says whether Rollcall had to know at the time now what happened at t: what it records may be a minute old, and while
