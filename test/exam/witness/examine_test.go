@@ -63,6 +63,13 @@ func (p *play) setBack(m int, from, to time.Time) {
 	slices.SortStableFunc(p.cron().Statuses, func(a, b Status) int { return a.At.Compare(b.At) })
 }
 
+// comesAndGoes deletes the run of minute m while Rollcall cannot see, and has that call it likely missed.
+func (p *play) comesAndGoes(m int) {
+	p.fault(Rollcall, at(m, -30), at(m, 30))
+	p.run(m).Deleted = at(m, 10)
+	p.say(m, "Missed", "").Certainty = "likely"
+}
+
 // loses takes the runs of the firings of these minutes away, with what they left in the status.
 func (p *play) loses(minutes ...int) {
 	for _, m := range minutes {
@@ -120,8 +127,27 @@ func TestMistakesAreFound(t *testing.T) {
 		"a firing that ran is called expired":                   {func(p *play) { p.say(5, "Expired", "").Certainty = "certain" }, []string{"FalseMiss 5"}},
 		"even if only likely":                                   {func(p *play) { p.say(5, "Missed", "").Certainty = "likely" }, []string{"FalseMiss 5"}},
 		"but a run deleted by hand looks like one that was not": {func(p *play) { p.say(5, "Missed", "").Certainty = "likely"; p.run(5).DeletedByHand = true }, nil},
-		"an accusation that was taken back counts":              {func(p *play) { p.saidOnce(5, "Missed", "certain", at(5, 40)) }, []string{"FalseMiss 5"}},
-		"unless it was only likely":                             {func(p *play) { p.saidOnce(5, "Missed", "likely", at(5, 40)) }, nil},
+		"so does one that came and went while Rollcall could not see, and that Argo could not write to the status": {func(p *play) {
+			p.comesAndGoes(5)
+			p.setBack(5, at(5, -1), at(6, -1))
+		}, nil},
+		"even where the status said so for a moment in which Rollcall could not see": {func(p *play) {
+			p.comesAndGoes(5)
+			p.setBack(5, at(5, 2), at(6, -1))
+		}, nil},
+		"but not where the status told": {func(p *play) { p.comesAndGoes(5) }, []string{"FalseMiss 5"}},
+		"nor where Rollcall could see it": {func(p *play) {
+			p.comesAndGoes(5)
+			p.setBack(5, at(5, -1), at(6, -1))
+			p.run(5).Deleted = at(8, 0)
+		}, []string{"FalseMiss 5"}},
+		"nor where it was certain of it": {func(p *play) {
+			p.comesAndGoes(5)
+			p.setBack(5, at(5, -1), at(6, -1))
+			p.say(5, "Missed", "").Certainty = "certain"
+		}, []string{"FalseMiss 5"}},
+		"an accusation that was taken back counts": {func(p *play) { p.saidOnce(5, "Missed", "certain", at(5, 40)) }, []string{"FalseMiss 5"}},
+		"unless it was only likely":                {func(p *play) { p.saidOnce(5, "Missed", "likely", at(5, 40)) }, nil},
 		"and what Argo ran late was missed until then": {func(p *play) {
 			p.loses(5)
 			p.argoRuns(5, at(7, 0), time.Second)

@@ -181,7 +181,7 @@ func (c *cronWorkflow) untold(f firing, run *Workflow, said time.Time) bool {
 		if i+1 < len(c.Statuses) {
 			until = earlier(until, c.Statuses[i+1].At)
 		}
-		if s.At.Before(said) && !s.LastScheduledTime.Before(f.at) && !(c.blind.overlap(s.At, s.At) && c.blind.overlap(until, until)) {
+		if s.At.Before(said) && s.LastScheduledTime.Equal(f.at) && !(c.blind.overlap(s.At, s.At) && c.blind.overlap(until, until)) {
 			return false
 		}
 	}
