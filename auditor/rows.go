@@ -259,6 +259,9 @@ func (f *firing) forbidden() ruling {
 	}
 	active, justEnded := f.activeAt(f.at)
 	switch {
+	case active != nil && active.began().Sub(active.CreatedAt) > retriedAfter && !active.began().Before(f.at):
+		return ruling{Unknown, ForbidUnclear, time.Time{}, []string{fmt.Sprintf(
+			"Run %s was made at %s and began at %s, as after a retry: whether it was active then cannot be told.", active.Name, stamp(active.CreatedAt), stamp(active.began()))}}
 	case active != nil:
 		return skipped("Run %s was active then: started at %s, %s.", active.Name, stamp(active.began()), ended(*active))
 	case justEnded != nil:
@@ -271,6 +274,10 @@ func (f *firing) forbidden() ruling {
 	return pass("No run that Argo counts was active then.")
 }
 
+// retriedAfter is after how long a run that begins is taken to have been retried: that sets its time anew (workflow/util,
+// FormulateRetryWorkflow).
+const retriedAfter = time.Minute
+
 // activeAt finds a run that Argo counts and that was active at t, or else one that had ended so shortly before that Argo may
 // still have taken it for active; nil where there is none.
 func (r *roll) activeAt(t time.Time) (active, justEnded *Run) {
@@ -280,7 +287,7 @@ func (r *roll) activeAt(t time.Time) (active, justEnded *Run) {
 			break
 		}
 		switch {
-		case !run.began().Before(t) || run.Name == WorkflowName(r.in.CronWorkflow.Name, t):
+		case run.Name == WorkflowName(r.in.CronWorkflow.Name, t):
 		case !run.Finished() || run.FinishedAt.After(t):
 			return run, nil
 		case t.Sub(run.FinishedAt) <= forbidLag:

@@ -406,6 +406,10 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			w.in.Runs[2].FinishedAt = time.Time{}
 			w.watched("04:00:00", "04:44:00").Active = []auditor.ActiveSeen{{At: clock("04:38:50"), Runs: 0}}
 		}, outcome{Verdict: auditor.Unknown, Reason: auditor.ForbidUnclear}},
+		"Forbid, and a run that was there had been retried since": {func(w *world) {
+			w.spec().Policy = auditor.Forbid
+			w.in.Runs[2].StartedAt, w.in.Runs[2].FinishedAt = clock("04:43:00"), time.Time{}
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.ForbidUnclear}},
 		"Forbid, and status.active was seen filled": {func(w *world) {
 			w.spec().Policy = auditor.Forbid
 			w.watched("04:00:00", "04:44:00").Active = []auditor.ActiveSeen{{At: clock("04:40:01"), Runs: 0}, {At: clock("04:39:00"), Runs: 1}}
@@ -668,5 +672,24 @@ func TestTheCauseOfAMissIsToldAsFarAsTheEvidenceGoes(t *testing.T) {
 				t.Errorf("want Missed by %s, got %s by %s\nevidence: %q", c.want, found.Verdict, found.Cause, found.Evidence)
 			}
 		})
+	}
+}
+
+func TestAControllerIsAwayOnlyWhenWhatIsKnownOfItsLeaseIsOldEnough(t *testing.T) {
+	lease := &auditor.Lease{RenewedAt: clock("04:40:00"), Duration: 15 * time.Second}
+	for name, c := range map[string]struct {
+		controller auditor.Controller
+		now        string
+		want       bool
+	}{
+		"its lease may have been renewed since it was read":        {auditor.Controller{Lease: lease}, "04:40:35", false},
+		"its lease has run out":                                    {auditor.Controller{Lease: lease}, "04:40:36", true},
+		"it has written since: the lease is left over":             {auditor.Controller{Lease: lease, Writes: []time.Time{clock("04:40:16")}}, "04:45:00", false},
+		"it wrote before that":                                     {auditor.Controller{Lease: lease, Writes: []time.Time{clock("04:40:15")}}, "04:45:00", true},
+		"there is none, as where there is no leader to be elected": {auditor.Controller{}, "04:45:00", false},
+	} {
+		if got := c.controller.Away(clock(c.now)); got != c.want {
+			t.Errorf("%s: away is %t", name, got)
+		}
 	}
 }

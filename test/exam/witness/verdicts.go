@@ -3,6 +3,8 @@ package witness
 import (
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -217,6 +219,14 @@ func (c *cronWorkflow) submissionError(f firing) bool {
 	return slices.ContainsFunc(c.statusesOf(f.at, f.at.Add(c.grace(f.spec)+latency)), func(s Status) bool { return s.SubmissionError })
 }
 
+// unlistedRan says whether there was a run of a newer time that no expression names, as of @every.
+func (c *cronWorkflow) unlistedRan(at, until time.Time) bool {
+	return slices.ContainsFunc(c.counted, func(w *Workflow) bool {
+		unix, err := strconv.ParseInt(strings.TrimPrefix(w.Name, c.Name+"-"), 10, 64)
+		return err == nil && unix > at.Unix() && w.Created.Before(until.Add(latency))
+	})
+}
+
 // newerRan is a run of a newer firing that was made until then; nil where there is none. Where Argo's clock is ahead it runs a
 // firing before its time.
 func (c *cronWorkflow) newerRan(at, until time.Time) *Workflow {
@@ -285,7 +295,7 @@ func (c *cronWorkflow) falseSkip(f firing, v Verdict) string {
 		if !around(func(s *Spec) bool { return s.policy() == "Replace" || s.CatchUp == "latest" }) {
 			return "neither Replace nor catch-up latest held"
 		}
-		if c.newerRan(f.at, v.SaidAt) == nil {
+		if c.newerRan(f.at, v.SaidAt) == nil && !c.unlistedRan(f.at, v.SaidAt) {
 			return "no newer firing ran"
 		}
 	default:
