@@ -125,6 +125,7 @@ func (t *truth) sawRun(w *fake.Workflow, gone bool) {
 	}
 	if !r.Ended.IsZero() && !w.Fulfilled() && !gone {
 		// A run that was retried is under way once more: for the witness that is another one, and no firing's.
+		r.Retried = now()
 		again := *r
 		again.Name, again.BackfilledBy = w.Name+"-retried", ""
 		again.Created, again.Ended, again.Terminated = now(), time.Time{}, time.Time{}

@@ -33,6 +33,8 @@ type Workflow struct {
 	Failed bool
 	// DeletedByHand: a person deleted it, and no rule of Argo's.
 	DeletedByHand bool
+	// Retried is when a person had it begin anew; zero when nobody did.
+	Retried time.Time
 }
 
 // A CronWorkflow is one from its creation to its deletion. One that is created again under its name is another one.

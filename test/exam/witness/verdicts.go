@@ -147,7 +147,7 @@ func (c *cronWorkflow) falseMiss(f firing, v Verdict) string {
 		return "it was suspended then"
 	case f.spec.whenFalse(f.at):
 		return fmt.Sprintf("its when expression was false then: %s", f.spec.When)
-	case f.spec.policy() == "Forbid" && !c.submissionError(f):
+	case f.spec.policy() == "Forbid" && !c.submissionError(f) && !(v.Certainty == "likely" && c.retriedBefore(v.SaidAt)):
 		if run := c.blocked(f); run != nil {
 			return fmt.Sprintf("Forbid was right not to run it: %s was made at %s and ended at %s, and status.active had it", run.Name, stamp(run.Created), stamp(run.Ended))
 		}
@@ -188,6 +188,11 @@ func (c *cronWorkflow) untold(f firing, run *Workflow, said time.Time) bool {
 		}
 	}
 	return true
+}
+
+// retriedBefore says whether a person had a run begin anew before t: it no longer tells then that it once ended, nor what was deleted for it.
+func (c *cronWorkflow) retriedBefore(t time.Time) bool {
+	return slices.ContainsFunc(c.counted, func(w *Workflow) bool { return !w.Retried.IsZero() && w.Retried.Before(t) })
 }
 
 // shouldKnow says whether Rollcall had to know at the time now what happened at t: what it records may be a minute old, and while
