@@ -204,7 +204,7 @@ func (r *roll) begin(c *cron, now time.Time) {
 	}
 	// What recovers an outstanding firing frees the schedule too; where nothing does for the moment, Argo is to look again.
 	if mode == auditor.BackfillOn && !c.owes() && c.mayTouch(now) {
-		if j.touch = c.stuck; j.touch == "" && !c.unscheduled.IsZero() && alive(in.Controller, now) {
+		if j.touch = c.stuck; j.touch == "" && !c.unscheduled.IsZero() && alive(in.Controller, c.unscheduled, now) {
 			j.touch = fmt.Sprintf("Argo's controller is alive, and did not create the firing of %s.", stamp(c.unscheduled))
 		}
 		if j.touch != "" {
@@ -245,14 +245,18 @@ func wouldBlock(in auditor.Input, now time.Time) bool {
 	return spec.Policy == auditor.Forbid && spec.StartingDeadline == 0 && in.Controller.Away(now)
 }
 
-// alive says whether a controller of Argo's gave a sign of life lately: its lease is renewed every few seconds and read every 15 s.
-func alive(argo auditor.Controller, now time.Time) bool {
+// alive says whether a controller of Argo's gave a sign of life lately, and after the time of a firing: its lease is renewed every few
+// seconds and read every 15 s.
+func alive(argo auditor.Controller, firing, now time.Time) bool {
 	const lately = 45 * time.Second
-	if argo.Lease != nil && now.Sub(argo.Lease.RenewedAt) < lately {
-		return true
+	var sign time.Time
+	if argo.Lease != nil {
+		sign = argo.Lease.RenewedAt
 	}
-	n := len(argo.Writes)
-	return n > 0 && now.Sub(argo.Writes[n-1]) < lately
+	if n := len(argo.Writes); n > 0 {
+		sign = later(sign, argo.Writes[n-1])
+	}
+	return now.Sub(sign) < lately && sign.After(firing)
 }
 
 // works says whether carrying out the plan is more than reading it.
