@@ -241,16 +241,20 @@ func (p *play) operator(r *replica, client *fake.Client) (*operator.Operator, er
 	})
 }
 
-// toRead is how long it may take one that begins to lead to have read what there is.
-const toRead = 5 * time.Second
+const (
+	// toRead is how long it may take one that begins to lead to have read what there is.
+	toRead = 5 * time.Second
+	// recorded is how old a record may be.
+	recorded = 75 * time.Second
+)
 
-// lead takes in that a replica begins to lead, or does not lead any more. One that was not there yet when the last one ceased to lead
-// knows only from the record what that saw, whoever else was there. Call it with mu.
+// lead takes in that a replica begins to lead, or does not lead any more. One that was not there yet when the last one put on record what
+// it saw does not know what that saw after it, whoever else was there. Call it with mu.
 func (p *play) lead(r *replica, leads bool) {
 	switch {
 	case leads:
-		if !p.ledUntil.IsZero() && r.started.After(p.ledUntil) {
-			p.truth.outages = append(p.truth.outages, witness.Outage{What: witness.Rollcall, From: p.ledUntil, To: now().Add(toRead)})
+		if known := p.ledUntil.Add(-recorded); !p.ledUntil.IsZero() && r.started.After(known) {
+			p.truth.outages = append(p.truth.outages, witness.Outage{What: witness.Rollcall, From: known, To: now().Add(toRead)})
 		}
 		p.ledUntil = time.Time{}
 	case r.leads && p.ledUntil.IsZero():
