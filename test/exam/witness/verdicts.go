@@ -253,7 +253,7 @@ func (c *cronWorkflow) wrongRun(f firing, v Verdict) string {
 			why = fmt.Sprintf("%s is Argo's", run.Name)
 		case v.Verdict != "Backfilled" && run.BackfilledBy != "":
 			why = fmt.Sprintf("%s is Rollcall's", run.Name)
-		case v.Reason == "StatusOnly": // which does not say when it was made
+		case v.Reason == "StatusOnly" || v.Reason == "ZeroTimeName": // which do not say how late it was
 			return ""
 		case v.Verdict == "OnTime" && delay > c.rules.LateAfter+latency:
 			why = fmt.Sprintf("%s was made %s late", run.Name, delay)
