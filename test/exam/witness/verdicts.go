@@ -147,7 +147,7 @@ func (c *cronWorkflow) falseMiss(f firing, v Verdict) string {
 		return "it was suspended then"
 	case f.spec.whenFalse(f.at):
 		return fmt.Sprintf("its when expression was false then: %s", f.spec.When)
-	case f.spec.policy() == "Forbid" && !c.submissionError(f) && !(v.Certainty == "likely" && c.retriedBefore(v.SaidAt)):
+	case f.spec.policy() == "Forbid" && !c.submissionError(f) && (v.Certainty != "likely" || !c.retriedBefore(v.SaidAt)):
 		if run := c.blocked(f); run != nil {
 			return fmt.Sprintf("Forbid was right not to run it: %s was made at %s and ended at %s, and status.active had it", run.Name, stamp(run.Created), stamp(run.Ended))
 		}
@@ -183,7 +183,7 @@ func (c *cronWorkflow) untold(f firing, run *Workflow, said time.Time) bool {
 		if i+1 < len(c.Statuses) {
 			until = earlier(until, c.Statuses[i+1].At)
 		}
-		if s.At.Before(said) && s.LastScheduledTime.Equal(f.at) && !(c.blind.overlap(s.At, s.At) && c.blind.overlap(until, until)) {
+		if s.At.Before(said) && s.LastScheduledTime.Equal(f.at) && (!c.blind.overlap(s.At, s.At) || !c.blind.overlap(until, until)) {
 			return false
 		}
 	}
