@@ -251,11 +251,12 @@ func (w *Watcher) SeeController(instanceID string, c Controller, now time.Time) 
 }
 
 // Resume gives back the state of a CronWorkflow as it was recorded, before the first Judge: by the process before this one, or by
-// the leader up to now. What this Watcher saw itself is added to it.
+// the leader up to now. What this Watcher saw itself is added to it. A state of another UID waits: the one that is seen now may be gone
+// already.
 func (w *Watcher) Resume(key Key, s State) {
 	s = s.clone()
 	h := w.all[key]
-	if h == nil || !h.live {
+	if h == nil || !h.live || h.cw.UID != s.UID {
 		w.resumed[key] = s
 		return
 	}

@@ -55,9 +55,9 @@ func (h *watched) enter(cw CronWorkflow, now time.Time) {
 	}
 	h.start()
 	h.noteRuns()
-	if s, ok := h.resumed[h.key]; ok {
+	if s, ok := h.resumed[h.key]; ok && s.UID == cw.UID {
 		delete(h.resumed, h.key)
-		h.known = s.UID == cw.UID
+		h.known = true
 		h.resume(s)
 	}
 }

@@ -20,8 +20,8 @@ type told struct {
 	// stuck says why the schedule is stuck, blocked why a recovery is, unjudged why nothing can be judged, unwritten why its record
 	// cannot be written; empty when that is not so.
 	stuck, blocked, unjudged, unwritten string
-	// unscheduled is the last firing that is certain not to have been created, so that Argo's controller, where it is alive since, may have
-	// dropped the schedule; zero once it created a newer one.
+	// unscheduled is the last firing that is certain not to have been created though Argo's controller was, or may have been, alive;
+	// zero once it created that or a newer one.
 	unscheduled time.Time
 	// lostLately are the last firings that are certain to be lost for good.
 	lostLately []auditor.Finding
@@ -149,9 +149,9 @@ func (r *roll) tellFinding(c *cron, f auditor.Finding, known bool, now time.Time
 		r.Metrics.DetectionDelay(now.Sub(f.ScheduledTime.Add(grace)))
 	}
 	switch {
-	case f.Verdict == auditor.Missed && f.Certainty == auditor.Certain && (f.Cause == auditor.Unscheduled || f.Cause == auditor.Undetermined || f.Cause == auditor.ControllerDown):
+	case f.Verdict == auditor.Missed && f.Certainty == auditor.Certain && (f.Cause == auditor.Unscheduled || f.Cause == auditor.Undetermined):
 		c.unscheduled = later(c.unscheduled, f.ScheduledTime)
-	case (f.Verdict == auditor.OnTime || f.Verdict == auditor.Late) && f.ScheduledTime.After(c.unscheduled):
+	case (f.Verdict == auditor.OnTime || f.Verdict == auditor.Late) && !f.ScheduledTime.Before(c.unscheduled):
 		if !c.unscheduled.IsZero() {
 			c.touched, c.touches = time.Time{}, 0 // it moves again; should it stop once more, that is another matter
 		}

@@ -96,9 +96,7 @@ func (o *Operator) conclude(ctx context.Context) {
 func (r *roll) resume(t *term, states map[auditor.Key]auditor.State) {
 	r.term = t
 	for key, state := range states {
-		if r.crons[key] != nil {
-			r.watcher.Resume(key, state)
-		}
+		r.watcher.Resume(key, state) // of one that has not been told of yet, it waits
 	}
 	r.Metrics.Leader(true)
 	r.beat()

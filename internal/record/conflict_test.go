@@ -145,6 +145,8 @@ func TestNothingThatWasRecordedIsEverOverwrittenUnread(t *testing.T) {
 			*Store
 			uid   string
 			knows []time.Time
+			// waits is what was read of one that this leader has not been told of yet; the Watcher keeps it.
+			waits auditor.State
 		}
 		leaders := []*leader{{Store: newStore(t, api, "a")}, {Store: newStore(t, api, "b")}, {Store: newStore(t, api, "c")}}
 		for _, l := range leaders {
@@ -196,6 +198,9 @@ func TestNothingThatWasRecordedIsEverOverwrittenUnread(t *testing.T) {
 		notice := func(l *leader) {
 			if uid := fmt.Sprint("u", births); l.uid != uid {
 				l.uid, l.knows = uid, nil
+				if l.waits.UID == uid {
+					l.knows = l.waits.Record.Moved
+				}
 			}
 		}
 		facts := 0
@@ -211,13 +216,16 @@ func TestNothingThatWasRecordedIsEverOverwrittenUnread(t *testing.T) {
 			case step == 7:
 				if got, ok, err := l.Reload(t.Context(), tick); err == nil {
 					l.knows = nil
+					if ok {
+						l.waits = got
+					}
 					if ok && got.UID == l.uid {
 						l.knows = got.Record.Moved
 					}
 				}
 			case step == 8:
 				if all, err := l.Load(t.Context()); err == nil {
-					l.knows = nil
+					l.knows, l.waits = nil, all[tick]
 					if got := all[tick]; got.UID == l.uid {
 						l.knows = got.Record.Moved
 					}

@@ -111,12 +111,14 @@ func edited(s *scenario, o *outage) {
 		}
 		roll := s.mustRoll(cron)
 		s.Log(roll)
-		// o.first, and the two after the controller's return. Of a firing just after it was made, the spec is not known.
-		if got := roll.status.Totals; got.Backfilled+got.Late != want.backfilled || got.OnTime != 3 || got.Expired+got.GaveUp > 0 || got.Unknown > 1 {
+		// o.first, and the two after the controller's return; on a busy machine one before that. Of a firing just after it was made, the
+		// spec is not known.
+		got := roll.status.Totals
+		if got.Backfilled+got.Late != want.backfilled || got.OnTime < 3 || got.OnTime > 4 || got.Expired+got.GaveUp > 0 || got.Unknown > 1 {
 			s.Errorf("want 3 OnTime and %d Backfilled: %s, notable %+v", want.backfilled, roll, roll.status.Notable)
 		}
-		if got := m.verdicts(cron, "OnTime"); got != 3 {
-			s.Errorf("rollcall_firings_total says %d OnTime: %s", got, roll)
+		if counted := m.verdicts(cron, "OnTime"); int64(counted) != got.OnTime {
+			s.Errorf("rollcall_firings_total says %d OnTime: %s", counted, roll)
 		}
 		s.expectHealthy(roll)
 	}
