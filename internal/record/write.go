@@ -99,6 +99,9 @@ func (s *Store) put(ctx context.Context, e *entry, status v1alpha1.CronAuditStat
 				return err
 			}
 		default:
+			if err := s.superseded(e, *e.have, status.ObservedUID); err != nil {
+				return err // it was found when a write for a former CronWorkflow failed
+			}
 			status.Revision, status.WrittenBy = e.have.revision+1, s.writer
 			var before []metav1.Condition
 			if e.have.of == status.ObservedUID {
@@ -141,12 +144,20 @@ func (s *Store) find(ctx context.Context, e *entry, uid string) (item, error) {
 		return item{}, explain(err, "read the record of CronWorkflow %s", e.key)
 	}
 	v, _, _ := found.read()
-	if v.of == uid && v.knowledge() != e.known && v.writer != s.writer {
-		return item{}, fmt.Errorf("record of CronWorkflow %s: %w: it has revision %d by %q, and here revision %d by %q was known",
-			e.key, ErrSuperseded, v.revision, v.writer, e.known.revision, e.known.writer)
+	if err := s.superseded(e, v, uid); err != nil {
+		return item{}, err
 	}
 	e.have = &v
 	return found, nil
+}
+
+// superseded says whether another Rollcall has written this CronWorkflow's record since it was read here.
+func (s *Store) superseded(e *entry, v version, uid string) error {
+	if v.of != uid || v.knowledge() == e.known || v.writer == s.writer {
+		return nil
+	}
+	return fmt.Errorf("record of CronWorkflow %s: %w: it has revision %d by %q, and here revision %d by %q was known",
+		e.key, ErrSuperseded, v.revision, v.writer, e.known.revision, e.known.writer)
 }
 
 // adopt makes the record of another CronWorkflow of the name, or one without an owner, that of the CronWorkflow with this UID, if
