@@ -9,7 +9,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"rollcall.dev/rollcall/auditor"
-	"rollcall.dev/rollcall/schedule"
 )
 
 // staleLook is how old a look may be that a create rests on. Between the two is nothing that takes time, unless the process stood
@@ -128,7 +127,8 @@ func (w *work) mayChange(ctx context.Context, look Look) error {
 }
 
 // ranMeanwhile ends an item whose run is not there but may have come and gone since the audit: Argo, back again, starts the newest
-// lost firing itself, and its history limits may delete that run while others are recovered.
+// lost firing itself, and its history limits may delete that run while others are recovered. Nor need it be the newest: a create that
+// Argo sent long ago may hang for minutes and be carried out then.
 func (w *work) ranMeanwhile(look Look, it *item, now time.Time) (t turn, ran bool) {
 	if run, ok := w.sighted[it.at]; ok {
 		it.result.UID, it.result.CreatedAt, it.result.MadeBy = run.UID, run.CreatedAt, madeBy(run)
@@ -140,29 +140,10 @@ func (w *work) ranMeanwhile(look Look, it *item, now time.Time) (t turn, ran boo
 		return turn{}, false
 	}
 	why := mayBeGone(look, w.plan.MadeAt, now)
-	if why == "" || w.passedOver(look, it.at) {
+	if why == "" {
 		return turn{}, false
 	}
 	return w.finish(it, Uncertain, NotSettled, fmt.Sprintf("Argo has gone past it since the audit, to %s, and may have run it; it is not created, since %s.", stamp(last), why)), true
-}
-
-// passedOver says whether a firing was too old already for Argo when the audit found that it had not run: of each expression Argo
-// starts the latest firing only.
-func (w *work) passedOver(look Look, at time.Time) bool {
-	present, audited := presentEpoch(look.CronWorkflow), w.plan.MadeAt.Add(-clockSkew)
-	if !present.From.Before(audited) {
-		return false // what was the latest by the spec before is not known
-	}
-	for _, expression := range present.Spec.Schedules {
-		firings, err := schedule.Parse([]string{expression}, present.Spec.Timezone, w.Policy.ControllerZone)
-		if err != nil || len(firings.Every()) > 0 {
-			return false
-		}
-		if next, ok := firings.Next(at); firings.Contains(at) && (!ok || next.After(audited)) {
-			return false
-		}
-	}
-	return true
 }
 
 // needsIntent: under Replace, Argo would terminate a run for which lastScheduledTime has not been moved, so the time moves

@@ -104,17 +104,13 @@ func (p Policy) grace(cw auditor.CronWorkflow, spec auditor.Spec) time.Duration 
 	return auditor.EffectiveGrace(configured, auditor.EffectiveDeadline(spec, cw.Settings, p.DefaultDeadline))
 }
 
-// presentEpoch is the last one, with the spec in force; the zero one when none is known.
-func presentEpoch(cw auditor.CronWorkflow) (last auditor.Epoch) {
-	for i, e := range cw.Epochs {
-		if i == 0 || e.From.After(last.From) {
-			last = e
+// presentSpec is the spec in force: that of the last epoch. ok is false when none is known.
+func presentSpec(cw auditor.CronWorkflow) (spec auditor.Spec, ok bool) {
+	var last auditor.Epoch
+	for _, e := range cw.Epochs {
+		if !ok || e.From.After(last.From) {
+			last, ok = e, true
 		}
 	}
-	return last
-}
-
-// presentSpec is the spec in force. ok is false when none is known.
-func presentSpec(cw auditor.CronWorkflow) (spec auditor.Spec, ok bool) {
-	return presentEpoch(cw).Spec, len(cw.Epochs) > 0
+	return last.Spec, ok
 }

@@ -27,7 +27,8 @@
 //   - It is due by a spec that has not been edited since, that is not suspended, not stopped, and whose when expression is true for the
 //     time of the firing and now.
 //   - Forbid was not right to skip it, and no Workflow of somebody else has its name.
-//   - A controller of Argo's looks after the CronWorkflow.
+//   - A controller of Argo's looks after the CronWorkflow, and where runs are deleted at once, it has not gone past it: a create that hung for
+//     minutes may have been carried out in between.
 //   - It has a starting deadline, its own or the annotation's, of at least 20 s, and that is still ahead.
 //   - Nothing switches its recovery off: rollcall.dev/backfill, rollcall.dev/catch-up, rollcall.dev/audit.
 //   - That it did not run is certain. Either Rollcall watched from before the firing on without a gap; or it has said so itself; or

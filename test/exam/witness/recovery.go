@@ -71,6 +71,8 @@ func (c *cronWorkflow) recoverable(f firing, t time.Time) bool {
 		return false
 	case c.troubled.overlap(t, t):
 		return false
+	case !c.statusAt(t).LastScheduledTime.Before(f.at) && (s.SuccessfulLimit == 0 || s.FailedLimit == 0 || s.TTL >= 0 && s.TTL < time.Minute):
+		return false // Argo has gone past it, and may have run it on the way
 	case c.statusAt(t).SubmissionError:
 		return false // Argo tries over and over itself, and writes over what Rollcall writes
 	}
