@@ -117,7 +117,7 @@ func edited(s *scenario, o *outage) {
 		if got.Backfilled+got.Late != want.backfilled || got.OnTime < 3 || got.OnTime > 4 || got.Expired+got.GaveUp > 0 || got.Unknown > 1 {
 			s.Errorf("want 3 OnTime and %d Backfilled: %s, notable %+v", want.backfilled, roll, roll.status.Notable)
 		}
-		if counted := m.verdicts(cron, "OnTime"); int64(counted) != got.OnTime {
+		if counted := m.verdicts(cron, "OnTime"); counted != got.OnTime {
 			s.Errorf("rollcall_firings_total says %d OnTime: %s", counted, roll)
 		}
 		s.expectHealthy(roll)
