@@ -217,7 +217,7 @@ func (h *watched) noteStatus(before Status, first bool, now time.Time) {
 		h.dirty = true
 	}
 	if !first && s.SubmissionError != "" && s.SubmissionError != before.SubmissionError {
-		if at = now; !s.WrittenAt.IsZero() && !s.WrittenAt.Add(timestampsLag).Before(before.WrittenAt) && s.WrittenAt.Before(now) {
+		if at = now; !s.WrittenAt.IsZero() && s.WrittenAt.Before(now) { // also where a silent watch tells of it after a newer look
 			at = s.WrittenAt
 		}
 		r.Errors = append(r.Errors, ErrorSeen{At: at, Message: s.SubmissionError})
