@@ -351,7 +351,8 @@ func (f *firing) blockerGone() string {
 // what was last seen of it, where somebody watched at that time.
 func (f *firing) activeAsSeen() (seen ActiveSeen, ok bool) {
 	status := f.in.CronWorkflow.Status
-	if written := status.ChangedAt.Add(time.Second); !status.ChangedAt.IsZero() && !written.After(f.at) {
+	// Where it does not tell when Argo wrote, some of its managedFields have been taken away, and there may have been a newer one.
+	if written := status.ChangedAt.Add(time.Second); !status.WrittenAt.IsZero() && !status.ChangedAt.IsZero() && !written.After(f.at) {
 		return ActiveSeen{At: written, Runs: len(status.Active)}, true
 	}
 	if f.in.Record == nil || !f.watched(f.at) {

@@ -406,6 +406,17 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			w.in.Runs[2].FinishedAt = time.Time{}
 			w.watched("04:00:00", "04:44:00").Active = []auditor.ActiveSeen{{At: clock("04:38:50"), Runs: 0}}
 		}, outcome{Verdict: auditor.Unknown, Reason: auditor.ForbidUnclear}},
+		"Forbid, nothing is active, and nobody has written since before the firing": {func(w *world) {
+			w.spec().Policy = auditor.Forbid
+			w.in.Runs[2].FinishedAt, w.in.Runs[2].Controlled = time.Time{}, true
+			w.in.Runs[2].CreatedAt, w.in.Runs[2].StartedAt = clock("04:30:00"), clock("04:30:00")
+			w.cron().Status.WrittenAt, w.cron().Status.ChangedAt = clock("04:39:10"), clock("04:39:10")
+		}, missed},
+		"Forbid, and when Argo last wrote is not told": {func(w *world) {
+			w.spec().Policy = auditor.Forbid
+			w.in.Runs[2].FinishedAt = time.Time{}
+			w.cron().Status.WrittenAt, w.cron().Status.ChangedAt = time.Time{}, clock("04:39:10")
+		}, outcome{Verdict: auditor.Skipped, Reason: auditor.Forbidden}},
 		"Forbid, and a run that was there had been retried since": {func(w *world) {
 			w.spec().Policy = auditor.Forbid
 			w.in.Runs[2].StartedAt, w.in.Runs[2].FinishedAt = clock("04:43:00"), time.Time{}
