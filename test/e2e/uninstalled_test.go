@@ -27,6 +27,7 @@ func TestTheKindOfTheRecordIsNotInstalled(t *testing.T) {
 	s.must(err)
 	s.kubeconfig, s.installedIn = way.Kubeconfig(), cluster.DefaultNamespace
 	s.must(own.CreateNamespace(s.ctx, s.namespace))
+	s.sleepIntoMinute(0, 40) // Argo does not run a firing that comes before it has taken note
 	s.must(own.Apply(s.ctx, s.namespace, s.manifest(cron{name: "tick", deadline: 600})))
 	list := func(kind schema.GroupVersionResource) []unstructured.Unstructured {
 		got, err := own.Dynamic().Resource(kind).Namespace(s.namespace).List(s.ctx, metav1.ListOptions{})
