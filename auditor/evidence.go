@@ -90,7 +90,7 @@ type Status struct {
 	SubmissionError, SpecError string
 	// WrittenAt is when Argo's controller last wrote to the object; zero when not known.
 	WrittenAt time.Time
-	// ChangedAt is when anybody last wrote to the object; zero when not known.
+	// ChangedAt is when anybody last wrote to the object; zero when that is not certain.
 	ChangedAt time.Time
 	// Intended is a scheduled time that Rollcall wrote to LastScheduledTime before it made the run; zero when there is none.
 	Intended time.Time
@@ -230,9 +230,6 @@ type Controller struct {
 	Writes []time.Time
 }
 
-// leaseNews is how old what is known of the lease may be: it is read every 15 s.
-const leaseNews = 20 * time.Second
-
 // Away says whether the controller is known to be away: its lease has run out, and it has written nothing since. One that is older than
 // a write is left over from a time when leader election was on, and says nothing.
 func (c Controller) Away(now time.Time) bool {
@@ -240,7 +237,7 @@ func (c Controller) Away(now time.Time) bool {
 		return false
 	}
 	expires := c.Lease.RenewedAt.Add(c.Lease.Duration)
-	return expires.Add(leaseNews).Before(now) && !slices.ContainsFunc(c.Writes, func(t time.Time) bool { return t.After(expires) })
+	return expires.Before(now) && !slices.ContainsFunc(c.Writes, func(t time.Time) bool { return t.After(expires) })
 }
 
 // Lease is a leader election lease.

@@ -685,22 +685,3 @@ func TestTheCauseOfAMissIsToldAsFarAsTheEvidenceGoes(t *testing.T) {
 		})
 	}
 }
-
-func TestAControllerIsAwayOnlyWhenWhatIsKnownOfItsLeaseIsOldEnough(t *testing.T) {
-	lease := &auditor.Lease{RenewedAt: clock("04:40:00"), Duration: 15 * time.Second}
-	for name, c := range map[string]struct {
-		controller auditor.Controller
-		now        string
-		want       bool
-	}{
-		"its lease may have been renewed since it was read":        {auditor.Controller{Lease: lease}, "04:40:35", false},
-		"its lease has run out":                                    {auditor.Controller{Lease: lease}, "04:40:36", true},
-		"it has written since: the lease is left over":             {auditor.Controller{Lease: lease, Writes: []time.Time{clock("04:40:16")}}, "04:45:00", false},
-		"it wrote before that":                                     {auditor.Controller{Lease: lease, Writes: []time.Time{clock("04:40:15")}}, "04:45:00", true},
-		"there is none, as where there is no leader to be elected": {auditor.Controller{}, "04:45:00", false},
-	} {
-		if got := c.controller.Away(clock(c.now)); got != c.want {
-			t.Errorf("%s: away is %t", name, got)
-		}
-	}
-}

@@ -200,9 +200,14 @@ func (h *watched) listed(t time.Time) bool {
 func (h *watched) noteStatus(before Status, first bool, now time.Time) {
 	r, s := &h.record, h.cw.Status
 	at, n := now, len(r.Active)
-	// As it is now it has been since the last write, which the news of may be late; the time of that is cut to the second.
-	if written := later(s.ChangedAt.Add(time.Second), h.cw.CreatedAt); !s.ChangedAt.IsZero() && written.Before(now) {
-		at = written
+	// As it is now it has been since the last write, the news of which may be late; the time of that is cut to the second. Where that is
+	// not certain, a write of Argo's that is new is the one.
+	written := s.ChangedAt
+	if written.IsZero() && (s.WrittenAt.After(before.WrittenAt) && !first || first && h.watchedSince().Equal(h.cw.CreatedAt)) {
+		written = s.WrittenAt
+	}
+	if since := later(written.Add(time.Second), h.cw.CreatedAt); !written.IsZero() && since.Before(now) {
+		at = since
 	}
 	switch {
 	case n > 0 && r.Active[n-1].Runs == len(s.Active) && (len(s.Active) > 0 || !h.madeBetween(r.Active[n-1].At, at)):

@@ -147,7 +147,7 @@ func joinActive(a, b []ActiveSeen, since time.Time, watched []Stretch) []ActiveS
 		within := func(s ActiveSeen) bool { return s.At.After(gap.From) && s.At.Before(gap.To) }
 		told := slices.ContainsFunc(a, within)
 		n := slices.IndexFunc(b, func(s ActiveSeen) bool { return s.At.After(gap.From) })
-		if !told || n == 0 || !gap.From.After(since) {
+		if !told || n == 0 || len(b) == 0 || !gap.From.After(since) {
 			continue
 		}
 		before := len(b) - 1 // what was so when the gap began, and when it was over
@@ -155,8 +155,10 @@ func joinActive(a, b []ActiveSeen, since time.Time, watched []Stretch) []ActiveS
 			before = n - 1
 		}
 		over := b[before].Runs
-		if n > 0 && within(b[n]) {
-			over = b[n].Runs
+		for _, s := range b[before:] {
+			if within(s) {
+				over = s.Runs
+			}
 		}
 		b = slices.DeleteFunc(slices.Clone(b), within)
 		for _, s := range a {

@@ -42,8 +42,9 @@ const (
 	// pollLive is how often to look for the run of a live firing, pollRun how often for the end of a run.
 	pollLive = 2 * time.Second
 	pollRun  = 5 * time.Second
-	// pollAway is how often to ask again while Argo's controller is away.
-	pollAway = 15 * time.Second
+	// pollAway is how often to ask again while Argo's controller is away: out of step with the 15 s in which its lease is read, between
+	// which it may seem to have run out.
+	pollAway = 7 * time.Second
 )
 
 // admitTable is asked in this order just before every create; the first row that does not pass decides.
@@ -64,8 +65,8 @@ const (
 //	MaxParallel recovered runs are unfinished, detached ones included           wait
 //	a stopStrategy: a recovered run is unfinished, or not yet counted by Argo   wait
 //	Forbid, Replace: in no interval would it end before the next live firing    refuse NoRoom
-//	Replace, or runs are deleted as soon as they end: Argo fails to create one,
-//	and tries over and over                                                     wait
+//	Replace, or the run may be deleted soon: Argo fails to create one, and
+//	tries over and over                                                         wait
 //	Forbid, Replace: any run that Argo counts is active                         wait
 //	Forbid, Replace: it would not end before the next live firing               wait for an interval in which it would
 //	Forbid, Argo is away, and its starting deadline is shorter than the run     wait

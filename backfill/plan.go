@@ -26,7 +26,7 @@ type Plan struct {
 	Warnings []string
 	// MadeAt is the time of the audit that the plan rests on, LastScheduledTime what the status said then of Argo's last run.
 	MadeAt, LastScheduledTime time.Time
-	// ArgoAway says that Argo's controller was away then; the caller says so.
+	// ArgoAway says that Argo's controller was away then. The add-on says so; by hand it is the user's to know.
 	ArgoAway bool
 }
 

@@ -35,7 +35,7 @@ func (l *live) heeded() Admission {
 	return pass
 }
 
-// Touch frees a stuck schedule where no firing is outstanding: it writes an annotation, and the event has Argo register the
+// Touch frees a stuck schedule: it writes an annotation, and the event has Argo register the
 // schedule anew. It looks and writes once each, and retries nothing; its errors are those of the Submitter. Where it must not
 // write, hold says why, and until when if that passes: it waits for nothing. A dry run looks, and touches nothing.
 func (e *Executor) Touch(ctx context.Context, key Key, why string) (touched bool, hold Admission, err error) {

@@ -57,7 +57,7 @@ func TestCronWorkflowIsConvertedWhole(t *testing.T) {
 			}}},
 			Status: auditor.Status{
 				LastScheduledTime: created.Add(time.Minute), Active: []string{"tick-60"}, Stopped: true, SubmissionError: "no quota",
-				WrittenAt: created.Add(2 * time.Minute), ChangedAt: created.Add(2 * time.Minute), Intended: created.Add(3 * time.Minute),
+				WrittenAt: created.Add(2 * time.Minute), Intended: created.Add(3 * time.Minute),
 			},
 			Retention: auditor.Retention{Successful: 5, Failed: 0, TTL: time.Minute},
 			Served:    true,

@@ -150,12 +150,10 @@ func toStatus(status wfv1.CronWorkflowStatus, m wireMeta) auditor.Status {
 	s := auditor.Status{
 		Stopped:   status.Phase == wfv1.StoppedPhase || m.Labels[labelCronCompleted] == "true",
 		WrittenAt: m.writtenAt(),
+		ChangedAt: m.changedAt(),
 		Succeeded: status.Succeeded,
 		Failed:    status.Failed,
 		Intended:  parseTime(m.Annotations[annotationIntended]),
-	}
-	if len(m.ManagedFields) > 0 {
-		s.ChangedAt = m.newest()
 	}
 	if t := status.LastScheduledTime; t != nil && t.Year() >= 1970 {
 		s.LastScheduledTime = t.UTC()
@@ -222,12 +220,13 @@ func ranBy(cron, uid string, r auditor.Run) bool {
 // traceless says whether a field can have been removed from the spec without a trace: where managers own single fields of it,
 // and not the whole, the one that loses a field keeps its old time (seen with Argo's full CRDs).
 func traceless(m wireMeta) bool {
-	for _, f := range m.ManagedFields {
-		if fields := strings.TrimSpace(string(f.Fields.Spec)); fields != "" && fields != "null" && fields != "{}" {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(m.ManagedFields, func(f wireManaged) bool { return single(f.Fields.Spec) })
+}
+
+// single says whether a manager owns single fields, and not the whole they are in.
+func single(fields json.RawMessage) bool {
+	text := strings.TrimSpace(string(fields))
+	return strings.HasPrefix(text, "{") && text != "{}"
 }
 
 // seconds converts to a duration without running over.

@@ -205,6 +205,7 @@ func (d *dump) addCronWorkflow(where string, raw json.RawMessage) error {
 		return nil
 	}
 	c := toCronWorkflow(&w, err)
+	c.Status.ChangedAt = time.Time{} // files may be of different times: it may have been written to since
 	d.newest = later(d.newest, c.newest)
 	d.crons = append(d.crons, c)
 	return nil

@@ -1,6 +1,7 @@
 package argo
 
 import (
+	"encoding/json"
 	"strconv"
 	"testing"
 	"time"
@@ -69,4 +70,30 @@ func unix(stamp string) string {
 		panic(err)
 	}
 	return strconv.FormatInt(at.Unix(), 10)
+}
+
+func TestTheLastWriteIsCertainOnlyWhereNoManagerOwnsSingleFieldsOfTheStatus(t *testing.T) {
+	for name, c := range map[string]struct {
+		status any
+		want   time.Time
+	}{
+		"the whole status, as with the minimal CRDs": {map[string]any{}, created.Add(time.Hour)},
+		"single fields, as with the full ones":       {map[string]any{"f:active": map[string]any{}}, time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cron := cronObject("tick")
+			set(cron, []any{wrote(controllerManager, after(time.Hour), map[string]any{"f:status": c.status})}, "metadata", "managedFields")
+			raw, err := json.Marshal(cron)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var w wireCronWorkflow
+			if err := json.Unmarshal(raw, &w); err != nil {
+				t.Fatal(err)
+			}
+			if got := toCronWorkflow(&w, nil).Status; !got.ChangedAt.Equal(c.want) || got.WrittenAt.IsZero() {
+				t.Errorf("changed at %s, written at %s", got.ChangedAt, got.WrittenAt)
+			}
+		})
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"rollcall.dev/rollcall/auditor"
@@ -38,6 +39,7 @@ type wireManaged struct {
 	Time    wireTime `json:"time"`
 	Fields  struct {
 		Spec     json.RawMessage `json:"f:spec"`
+		Status   json.RawMessage `json:"f:status"`
 		Metadata struct {
 			Labels      json.RawMessage `json:"f:labels"`
 			Annotations json.RawMessage `json:"f:annotations"`
@@ -56,6 +58,15 @@ func (m wireMeta) writtenAt() time.Time {
 		}
 	}
 	return last
+}
+
+// changedAt is when anybody last wrote to the object; zero where its managedFields do not tell. A write that only takes fields away moves
+// no time where managers own single fields of the status, as with Argo's full CRDs.
+func (m wireMeta) changedAt() time.Time {
+	if len(m.ManagedFields) == 0 || slices.ContainsFunc(m.ManagedFields, func(f wireManaged) bool { return single(f.Fields.Status) }) {
+		return time.Time{}
+	}
+	return m.newest()
 }
 
 // wrongTime is an error that names a field which should be a time and is none.

@@ -21,7 +21,6 @@ func worlds() map[string][]map[string]any {
 			w.leave("04:05")
 			w.run("04:05")("status", "finishedAt")(clockTime("04:30"))
 			w.cron("status", "lastScheduledTime")(clockTime("04:05"))
-			w.cron("status", "active")([]any{map[string]any{"name": nameAt("04:05")}})
 		}),
 		"a run submitted by hand forbids it": world(func(w objects) {
 			w.cron("spec", "concurrencyPolicy")("Forbid")

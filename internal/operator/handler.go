@@ -13,8 +13,8 @@ type handler struct{ *roll }
 func (h handler) CronWorkflow(cw auditor.CronWorkflow) {
 	h.tell(func() {
 		key := auditor.Key{Namespace: cw.Namespace, Name: cw.Name}
-		if before := h.crons[key]; before != nil && before.cw.UID == cw.UID && cw.Status.WrittenAt.After(before.cw.Status.WrittenAt) {
-			h.hear(cw.Status.WrittenAt)
+		if before := h.crons[key]; before != nil && before.cw.UID == cw.UID && newest(cw.Status).After(newest(before.cw.Status)) {
+			h.hear(newest(cw.Status))
 		} else if before != nil && before.cw.UID != cw.UID || before == nil && h.term != nil {
 			h.hear(cw.CreatedAt)
 		}
@@ -22,6 +22,9 @@ func (h handler) CronWorkflow(cw auditor.CronWorkflow) {
 		h.crons[key].heard = h.now()
 	})
 }
+
+// newest is when a status was last written, as far as that is known.
+func newest(s auditor.Status) time.Time { return later(s.WrittenAt, s.ChangedAt) }
 
 func (h handler) CronWorkflowGone(key auditor.Key) {
 	h.tell(func() { h.loseCronWorkflow(key) })

@@ -96,7 +96,7 @@ func (r *roll) answer(q question, live auditor.CronWorkflow, runs []auditor.Run,
 			return
 		}
 		r.Log.Warn("the watch does not tell what the API server says: what came and went unseen is not known", "cronworkflow", c.key.String(), "from", c.heard)
-		r.watcher.Gap(c.heard, now)
+		r.watcher.Gap(r.reallySince(c.heard), now)
 		live.Retention, live.Served = c.cw.Retention, c.cw.Served
 		r.seeCronWorkflow(live)
 	}
@@ -114,8 +114,9 @@ func (r *roll) answer(q question, live auditor.CronWorkflow, runs []auditor.Run,
 	r.watcher.Confirm(c.key, absent, now)
 }
 
-// alike says whether two looks at a CronWorkflow show the same spec and status.
+// alike says whether two looks at a CronWorkflow show the same spec and status, whatever else was written to it.
 func alike(a, b auditor.CronWorkflow) bool {
+	a.Status.ChangedAt, b.Status.ChangedAt = time.Time{}, time.Time{}
 	return reflect.DeepEqual(presentSpec(a), presentSpec(b)) && reflect.DeepEqual(a.Status, b.Status)
 }
 

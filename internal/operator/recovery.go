@@ -31,7 +31,7 @@ type recovery struct {
 	// failures counts records that could not be written in a row, repairs the status writes owed in a row, polls the times that
 	// there was no room in a row.
 	failures, repairs, polls int
-	// touched is when the schedule was last made to register anew, touches how often that was in vain.
+	// touched is when the schedule was last made to register anew, touches how often since it last moved.
 	touched time.Time
 	touches int
 }
@@ -47,6 +47,8 @@ const (
 	// how often at the most after some more.
 	touchAgain = 50 * time.Second
 	touchEvery = 10 * time.Minute
+	// afterTouch is how long nothing is recovered after a touch: what Argo then starts has to be seen first.
+	afterTouch = 5 * time.Second
 )
 
 func (c *cron) id() backfill.Key {
@@ -234,8 +236,8 @@ func (r *roll) begin(c *cron, now time.Time) {
 
 // mayTouch says whether it is worth it to have the schedule register anew: not again before that has shown to be in vain.
 func (c *cron) mayTouch(now time.Time) bool {
-	shown := c.touches == 0 || c.unscheduled.IsZero() || c.unscheduled.After(c.touched)
-	return shown && !now.Before(c.touched.Add(min(touchAgain<<min(c.touches, 10), touchEvery)))
+	shown := c.touches == 0 || c.unscheduled.IsZero() || c.unscheduled.After(c.touched) || !now.Before(c.touched.Add(touchEvery))
+	return shown && !now.Before(c.touched.Add(min(touchAgain<<min(max(c.touches-1, 0), 10), touchEvery)))
 }
 
 // wouldBlock says whether a run that is made now may cost a live firing. While Argo is away no run begins, so that it may still be
@@ -304,7 +306,10 @@ func (o *Operator) carryOut(ctx context.Context, j job) (done outcome) {
 		}
 	}
 	if j.touchFirst {
-		o.touch(ctx, j, &done)
+		if o.touch(ctx, j, &done); done.touched {
+			done.again = o.now().Add(afterTouch) // Argo may be starting the newest
+			return done
+		}
 	}
 	switch {
 	case j.works() && j.rehearse:
@@ -363,7 +368,7 @@ func (r *roll) concluded(c *cron, j job, done outcome) {
 	case j.touch != "":
 		c.touched = time.Time{}
 	}
-	if j.works() {
+	if j.works() && (!j.touchFirst || !done.touched) {
 		again = earlier(r.take(c, j, done.report, now), again)
 	}
 	switch {

@@ -135,7 +135,7 @@ func (r *roll) awake() (now time.Time) {
 	if r.expected.IsZero() || now.Sub(r.expected) <= stoodStill {
 		return now
 	}
-	r.stood = auditor.Stretch{From: r.turned, To: now}
+	r.stood = auditor.Stretch{From: r.reallySince(r.turned), To: now}
 	if r.hold = now.Add(catchUp); r.term != nil {
 		r.Log.Warn("this process stood still: what happened meanwhile has to be heard of before anything is judged", "from", r.expected, "until", now)
 	}
