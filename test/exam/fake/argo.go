@@ -1,7 +1,9 @@
 package fake
 
 import (
+	"cmp"
 	"context"
+	"maps"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
@@ -13,12 +15,24 @@ func (c *Client) PatchCron(ctx context.Context, key Key, change func(*CronWorkfl
 	err = c.do(ctx, "patch", "cronworkflows", key.Name, func() error {
 		err := c.server.patchCron(key, 0, func(cw *CronWorkflow) {
 			change(cw)
-			cw.ArgoAt = Second(now())
+			if !c.server.Singly || !cw.less(c.server.crons[key]) {
+				cw.ArgoAt = Second(now())
+			}
 		})
 		patched = c.server.crons[key]
 		return err
 	})
 	return patched, err
+}
+
+// less says whether what Argo writes is what it was but for fields that are empty now, and so not there any more.
+func (cw *CronWorkflow) less(old *CronWorkflow) bool {
+	s := cw.Status
+	if len(s.Active) == 0 {
+		s.Active = old.Status.Active
+	}
+	s.SubmissionError = cmp.Or(s.SubmissionError, old.Status.SubmissionError)
+	return sameStatus(s, old.Status) && maps.Equal(cw.Annotations, old.Annotations) && maps.Equal(cw.Labels, old.Labels)
 }
 
 // CreateRun makes a Workflow.

@@ -24,12 +24,15 @@ func toCron(cw *CronWorkflow) auditor.CronWorkflow {
 	}
 	out := auditor.CronWorkflow{
 		Namespace: cw.Namespace, Name: cw.Name, UID: cw.UID, CreatedAt: cw.Created,
-		Epochs: []auditor.Epoch{{From: from, Spec: spec}},
+		Epochs: []auditor.Epoch{{From: from, Spec: spec, Traceless: cw.Singly}},
 		Status: auditor.Status{
 			LastScheduledTime: cw.Status.Last, Succeeded: cw.Status.Succeeded, Failed: cw.Status.Failed, Stopped: cw.Status.Phase == Stopped || cw.Labels[Completed] == "true",
-			SubmissionError: cw.Status.SubmissionError, WrittenAt: cw.ArgoAt, ChangedAt: cw.ChangedAt, Intended: readTime(cw.Annotations[Intended]),
+			SubmissionError: cw.Status.SubmissionError, WrittenAt: cw.ArgoAt, Intended: readTime(cw.Annotations[Intended]),
 		},
 		Retention: retention(cw), Settings: cw.Settings,
+	}
+	if !cw.Singly {
+		out.Status.ChangedAt = cw.ChangedAt
 	}
 	if cw.Status.Last.Year() < 1970 {
 		out.Status.LastScheduledTime = time.Time{}

@@ -50,6 +50,8 @@ type CronWorkflow struct {
 	// SpecAt is when the spec was last changed and ArgoAt when Argo's controller last wrote, as managedFields tell; MetaAt when
 	// anybody last changed an annotation, and ChangedAt when anybody last wrote.
 	SpecAt, ArgoAt, MetaAt, ChangedAt time.Time
+	// Singly says that they tell of single fields, see Server.
+	Singly bool
 }
 
 // A Spec of a CronWorkflow, with what becomes of its runs.

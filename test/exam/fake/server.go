@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -19,6 +20,10 @@ type Server struct {
 	// Unrecorded, if not nil, is told of a run that Rollcall makes without having it on record that it would, while the Server is
 	// locked.
 	Unrecorded func(cw *CronWorkflow, scheduled time.Time)
+
+	// Singly says that managedFields tell of single fields of spec and status, as with Argo's full CRDs: what only takes fields away then
+	// moves no time.
+	Singly bool
 
 	mu      sync.Mutex
 	rand    *rand.Rand
@@ -126,7 +131,7 @@ func (s *Server) uid() string {
 // putCron stores a version of a CronWorkflow. Call it with mu.
 func (s *Server) putCron(cw CronWorkflow) *CronWorkflow {
 	s.version++
-	cw.Version, cw.ChangedAt = s.version, Second(now())
+	cw.Version, cw.ChangedAt, cw.Singly = s.version, Second(now()), s.Singly
 	s.crons[cw.Key] = &cw
 	s.happened(Event{CronWorkflow: &cw})
 	return &cw
@@ -160,7 +165,7 @@ func (s *Server) EditCron(key Key, change func(*CronWorkflow)) bool {
 	cw := *old
 	cw.Annotations, cw.Labels = maps.Clone(cw.Annotations), maps.Clone(cw.Labels)
 	change(&cw)
-	if !sameSpec(cw.Spec, old.Spec) {
+	if !sameSpec(cw.Spec, old.Spec) && (!s.Singly || !cw.Spec.less(old.Spec)) {
 		cw.SpecAt = Second(now())
 	}
 	if !maps.Equal(cw.Annotations, old.Annotations) || cw.Settings != old.Settings {
@@ -183,6 +188,14 @@ func (s Spec) deref() [5]any {
 	a, b, c := at(s.Successful), at(s.Failed), at(s.TTL)
 	s.Successful, s.Failed, s.TTL = nil, nil, nil
 	return [5]any{s, a, b, c, len(s.Schedules)}
+}
+
+// less says whether a spec is what it was but for fields that it does not have any more.
+func (s Spec) less(old Spec) bool {
+	s.Timezone, s.Policy, s.When = cmp.Or(s.Timezone, old.Timezone), cmp.Or(s.Policy, old.Policy), cmp.Or(s.When, old.When)
+	s.Suspend, s.Deadline, s.StopAfter = cmp.Or(s.Suspend, old.Suspend), cmp.Or(s.Deadline, old.Deadline), cmp.Or(s.StopAfter, old.StopAfter)
+	s.Successful, s.Failed, s.TTL = cmp.Or(s.Successful, old.Successful), cmp.Or(s.Failed, old.Failed), cmp.Or(s.TTL, old.TTL)
+	return sameSpec(s, old)
 }
 
 // DeleteCron deletes a CronWorkflow; what it owns goes with it a moment later.

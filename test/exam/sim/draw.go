@@ -47,6 +47,7 @@ func worlds(t *rapid.T) World {
 	}
 	w.ArgoAhead = pick("argo ahead", often(6, 0, -1500, 400, 1500, 3000)...)
 	w.RollcallAhead = pick("rollcall ahead", often(6, 0, -600, 600)...)
+	w.Singly = one(t, "singly", []bool{false, true})
 	for i := range 1 + upTo(t, 6, "crons") {
 		c := Cron{Name: fmt.Sprintf("c%d", i), Spec: specs(t)}
 		c.Grace = one(t, "grace", often(8, "", "10s", "2m"))

@@ -54,6 +54,7 @@ type replica struct {
 func Play(w World, rules witness.Rules, log slog.Handler) (witness.Report, error) {
 	time.Sleep(time.Until(w.Start))
 	p := &play{World: w, server: fake.NewServer(w.Seed), truth: newTruth(), said: &said{log: log}, ahead: time.Duration(w.ArgoAhead) * time.Millisecond}
+	p.server.Singly = w.Singly
 	p.server.Wrote, p.server.Unrecorded = p.truth.saw, p.truth.madeUnrecorded
 	if log != nil {
 		writes := slog.New(log)

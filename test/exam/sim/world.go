@@ -20,10 +20,12 @@ type World struct {
 	// Replicas of Rollcall; at least 1.
 	Replicas int `json:"replicas"`
 	// ArgoAhead is how many ms Argo's clock is ahead of the API server's, RollcallAhead by how many Rollcall is wrong about that.
-	ArgoAhead     int    `json:"argoAhead,omitempty"`
-	RollcallAhead int    `json:"rollcallAhead,omitempty"`
-	Crons         []Cron `json:"crons"`
-	Events        []Do   `json:"events,omitempty"`
+	ArgoAhead     int `json:"argoAhead,omitempty"`
+	RollcallAhead int `json:"rollcallAhead,omitempty"`
+	// Singly says that managedFields tell of single fields, as with Argo's full CRDs.
+	Singly bool   `json:"singly,omitempty"`
+	Crons  []Cron `json:"crons"`
+	Events []Do   `json:"events,omitempty"`
 }
 
 // Quiet is how long after the last fault a world goes on.
