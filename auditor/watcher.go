@@ -250,9 +250,9 @@ func (w *Watcher) SeeController(instanceID string, c Controller, now time.Time) 
 	}
 }
 
-// Resume gives back the state of a CronWorkflow as it was recorded, before the first Judge: by the process before this one, or by
-// the leader up to now. What this Watcher saw itself is added to it. A state of another UID waits: the one that is seen now may be gone
-// already.
+// Resume gives back the state of a CronWorkflow as it was recorded: by the process before this one, by the leader up to now, or by
+// another that takes itself for the leader. What this Watcher saw itself is added to it; what was judged since is judged anew. A state
+// of another UID waits: the one that is seen now may be gone already.
 func (w *Watcher) Resume(key Key, s State) {
 	s = s.clone()
 	h := w.all[key]

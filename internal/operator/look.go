@@ -14,6 +14,9 @@ type question struct {
 	absent []auditor.Finding
 }
 
+// doubtFor is for how long a look counts that found a CronWorkflow other than it is here: the next one, some 10 s later, decides.
+const doubtFor = time.Minute
+
 // askForLost has the names of what seems lost read from the API server, all those of a namespace at once.
 func (r *roll) askForLost(judged []auditor.Judgement) {
 	asked := map[string][]question{}
@@ -92,7 +95,8 @@ func (r *roll) answer(q question, live auditor.CronWorkflow, runs []auditor.Run,
 		return
 	}
 	if !alike(live, c.cw) {
-		if c.doubted = !c.doubted; c.doubted {
+		if now.Sub(c.doubted) > doubtFor {
+			c.doubted = now
 			return
 		}
 		r.Log.Warn("the watch does not tell what the API server says: what came and went unseen is not known", "cronworkflow", c.key.String(), "from", c.heard)
@@ -100,7 +104,7 @@ func (r *roll) answer(q question, live auditor.CronWorkflow, runs []auditor.Run,
 		live.Retention, live.Served = c.cw.Retention, c.cw.Served
 		r.seeCronWorkflow(live)
 	}
-	c.doubted = false
+	c.doubted = time.Time{}
 	found := map[string]bool{}
 	for _, run := range runs {
 		found[run.Name] = true

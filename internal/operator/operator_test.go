@@ -204,6 +204,37 @@ func TestARecordThatAnotherWroteIsReadAgainBeforeAnythingIsDone(t *testing.T) {
 	})
 }
 
+func TestWhatWasSeenHereIsKnownStillWhenTheRecordIsReadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.put(everyMinute("tick", spec(func(s *auditor.Spec) { s.Schedules = []string{"1,3,4 0 1 * *"} }),
+			func(cw *auditor.CronWorkflow) { cw.Retention.TTL = 10 * time.Second }))
+		p := w.starts(t)
+		p.leads <- true
+		until("00:01:01")
+		w.run("tick", at(1))
+		until("00:02:50")
+		w.fails("reload", errors.New("no answer"))
+		w.mu.Lock()
+		w.revised[key("tick")]++
+		w.mu.Unlock()
+		until("00:03:01")
+		w.run("tick", at(3))
+		w.finish()
+		w.delete(tickOf(3))
+		until("00:04:01")
+		w.run("tick", at(4))
+		until("00:04:05")
+		w.fails("reload", nil)
+		until("00:08:00")
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if got := w.records[key("tick")].Totals; got[auditor.OnTime] != 3 || got[auditor.Unknown]+got[auditor.Missed] > 0 {
+			t.Errorf("on record are %v", got)
+		}
+	})
+}
+
 func TestABlockedRecoveryIsSaidOnceAndTriedEveryMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()

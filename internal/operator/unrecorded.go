@@ -56,7 +56,8 @@ func (r *roll) unsaved(c *cron, err error, now time.Time) bool {
 	return true
 }
 
-// reread reads the record of a CronWorkflow again, after another Rollcall has written to it, and goes on from there.
+// reread reads the record of a CronWorkflow again, after another Rollcall has written to it, and goes on from there with
+// what was seen here.
 func (r *roll) reread(c *cron) {
 	if c.cancel != nil || r.term == nil {
 		return
@@ -81,11 +82,9 @@ func (r *roll) reread(c *cron) {
 				return
 			}
 			now := r.now()
-			r.watcher.LoseCronWorkflow(c.key, now)
 			if ok {
 				r.watcher.Resume(c.key, state)
 			}
-			r.watcher.SeeCronWorkflow(c.cw, now)
 			if state, ok := r.watcher.State(c.key); ok {
 				r.know(c, state, now)
 			}

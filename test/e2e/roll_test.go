@@ -178,6 +178,9 @@ func (s *scenario) awaitEvent(r *replica, cron, reason string) {
 	})
 }
 
+// unseen is what a replica says when an API server that has forgotten what it is asked for made it list anew.
+const unseen = "what came and went unseen is not known"
+
 // finish lets a replica come to rest, ends it, and gives what it counted at the end and what it left on record of each.
 func (s *scenario) finish(r *replica, crons ...string) (scrape, map[string]roll) {
 	s.Helper()
@@ -186,6 +189,11 @@ func (s *scenario) finish(r *replica, crons ...string) (scrape, map[string]roll)
 	m := r.mustScrape()
 	r.end()
 	s.must(s.witness.watch.CatchUp(s.ctx))
+	for _, l := range r.lines() {
+		if strings.Contains(l.text("msg"), unseen) {
+			s.Logf("%s says: %v", r.Name(), l)
+		}
+	}
 	rolls := map[string]roll{}
 	for _, cron := range crons {
 		rolls[cron] = s.mustRoll(cron)
