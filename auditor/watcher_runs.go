@@ -201,9 +201,10 @@ func (h *watched) noteStatus(before Status, first bool, now time.Time) {
 	r, s := &h.record, h.cw.Status
 	at, n := now, len(r.Active)
 	// As it is now it has been since the last write, the news of which may be late; the time of that is cut to the second. Where that is
-	// not certain, a write of Argo's that is new is the one.
+	// not certain, a write of Argo's that is new is the one; a list that is not empty leaves its time, even within one second of another.
 	written := s.ChangedAt
-	if written.IsZero() && (s.WrittenAt.After(before.WrittenAt) && !first || first && h.watchedSince().Equal(h.cw.CreatedAt)) {
+	isNew := s.WrittenAt.After(before.WrittenAt) || len(s.Active) > 0 && !slices.Equal(s.Active, before.Active)
+	if written.IsZero() && (isNew && !first || first && h.watchedSince().Equal(h.cw.CreatedAt)) {
 		written = s.WrittenAt
 	}
 	if since := later(written.Add(time.Second), h.cw.CreatedAt); !written.IsZero() && since.Before(now) {

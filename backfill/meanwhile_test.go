@@ -14,6 +14,12 @@ import (
 // What Argo, back again, does between the audit and the create must not lead to a second run.
 func TestAFiringThatArgoRanMeanwhileIsNotMadeASecondTime(t *testing.T) {
 	oneKept := func(cw *auditor.CronWorkflow) { cw.Retention.Successful = 1 }
+	newer := func(c *cluster) {
+		c.cw.Status.LastScheduledTime = at("04:44:00")
+		run := c.create(auditor.WorkflowName(key.Name, at("04:44:00")), "", true)
+		run.FinishedAt, run.Succeeded = c.now(), true
+		c.runs[run.Name] = run
+	}
 	for name, tc := range map[string]struct {
 		// meanwhile is what happens to the cluster after the plan was made.
 		meanwhile func(*cluster)
@@ -23,12 +29,7 @@ func TestAFiringThatArgoRanMeanwhileIsNotMadeASecondTime(t *testing.T) {
 			c.create(auditor.WorkflowName(key.Name, at("04:40:00")), "", true)
 			c.cw.Status.LastScheduledTime = at("04:40:00")
 		}, "04:40 AlreadyThere"},
-		"its run has been deleted again, and Argo has gone past it": {func(c *cluster) {
-			c.cw.Status.LastScheduledTime = at("04:44:00")
-			newer := c.create(auditor.WorkflowName(key.Name, at("04:44:00")), "", true)
-			newer.FinishedAt, newer.Succeeded = c.now(), true
-			c.runs[newer.Name] = newer
-		}, "04:40 Uncertain/NotSettled"},
+		"its run has been deleted again, and Argo has gone past it": {newer, "04:40 Uncertain/NotSettled"},
 		"Argo has gone past it, and nothing can have been deleted": {func(c *cluster) {
 			c.cw.Retention.Successful = 10
 			c.cw.Status.LastScheduledTime = at("04:44:00")
@@ -48,6 +49,24 @@ func TestAFiringThatArgoRanMeanwhileIsNotMadeASecondTime(t *testing.T) {
 			})
 		})
 	}
+	t.Run("who audits all the time makes a fresh plan", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, newCluster("04:44:35", minutely(oneKept)), byHand(), func(o *backfill.Options) { o.Patience = time.Second })
+			plan := b.plan(missed("04:40:00", "04:41:00")...)
+			newer(b.cluster)
+			report := b.executor.Run(t.Context(), plan)
+			if diff := cmp.Diff([]string{"04:40 Requeued", "04:41 Requeued"}, outcomes(report)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			if !report.Again.Equal(at("04:44:40")) {
+				t.Errorf("a fresh plan is to be made at %s", report.Again)
+			}
+			again := b.plan(missed("04:40:00", "04:41:00")...)
+			if diff := cmp.Diff([]string{"04:40 Created", "04:41 Created"}, outcomes(b.executor.Run(t.Context(), again))); diff != "" {
+				t.Errorf("the fresh plan: (-want +got):\n%s", diff)
+			}
+		})
+	})
 }
 
 func TestARunThatWasSeenDuringTheRecoveryAndIsGoneIsNotMadeAgain(t *testing.T) {

@@ -126,6 +126,9 @@ func (w *work) mayChange(ctx context.Context, look Look) error {
 	return nil
 }
 
+// newAudit is how long it may take an audit to take in what Argo did just now.
+const newAudit = 5 * time.Second
+
 // ranMeanwhile ends an item whose run is not there but may have come and gone since the audit: Argo, back again, starts the newest
 // lost firing itself, and its history limits may delete that run while others are recovered. Nor need it be the newest: a create that
 // Argo sent long ago may hang for minutes and be carried out then.
@@ -143,7 +146,11 @@ func (w *work) ranMeanwhile(look Look, it *item, now time.Time) (t turn, ran boo
 	if why == "" {
 		return turn{}, false
 	}
-	return w.finish(it, Uncertain, NotSettled, fmt.Sprintf("Argo has gone past it since the audit, to %s, and may have run it; it is not created, since %s.", stamp(last), why)), true
+	why = fmt.Sprintf("Argo has gone past it since the audit, to %s, and may have run it; it is not created, since %s.", stamp(last), why)
+	if w.Patience > 0 {
+		return w.putOff(pending{now.Add(newAudit), Requeued, "", why}), true // who audits all the time will know
+	}
+	return w.finish(it, Uncertain, NotSettled, why), true
 }
 
 // needsIntent: under Replace, Argo would terminate a run for which lastScheduledTime has not been moved, so the time moves
