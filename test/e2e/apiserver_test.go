@@ -74,10 +74,11 @@ func apiServerAwayForRollcall(s *scenario, o *outage) {
 	s.expectLive([]string{"tick", "brief"}, after) // by when all before has been judged
 
 	m, rolls := s.finish(r, "tick", "brief")
+	known := map[string]string{"tick": ".", "brief": s.asFarAsRemembered(r)}
 	for _, cron := range []string{"tick", "brief"} {
 		s.agreeWith(m, rolls[cron])
 		s.expectUntouched(cron)
-		s.expectRoll(rolls[cron], []time.Time{o.first, o.next, o.next.Add(time.Minute), after}, ".")
+		s.expectRoll(rolls[cron], []time.Time{o.first, o.next, o.next.Add(time.Minute), after}, ".", known[cron], ".", ".")
 		if n := m.verdicts(cron, "Missed") + m.verdicts(cron, "Expired"); n > 0 {
 			s.Errorf("%d firings of %s were called lost", n, cron)
 		}

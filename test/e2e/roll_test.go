@@ -181,6 +181,16 @@ func (s *scenario) awaitEvent(r *replica, cron, reason string) {
 // unseen is what a replica says when an API server that has forgotten what it is asked for made it list anew.
 const unseen = "what came and went unseen is not known"
 
+// asFarAsRemembered is what may be said of a firing whose run came and went while no watch could be had: that it ran, unless the API
+// server had forgotten that. It keeps what happened in the last 75 s, more than that only while there is room.
+func (s *scenario) asFarAsRemembered(r *replica) string {
+	if r.said(unseen) {
+		s.Log("the API server had forgotten what happened while there was no watch")
+		return ".?"
+	}
+	return "."
+}
+
 // finish lets a replica come to rest, ends it, and gives what it counted at the end and what it left on record of each.
 func (s *scenario) finish(r *replica, crons ...string) (scrape, map[string]roll) {
 	s.Helper()

@@ -100,7 +100,7 @@ func watchCut(s *scenario, o *outage, forgotten bool) {
 
 	m, rolls := s.finish(r, "tick")
 	s.expectUntouched("tick")
-	s.expectRoll(rolls["tick"], []time.Time{gone}, map[bool]string{true: "?", false: "."}[forgotten])
+	s.expectRoll(rolls["tick"], []time.Time{gone}, map[bool]string{true: "?", false: s.asFarAsRemembered(r)}[forgotten])
 	s.expectRoll(rolls["tick"], []time.Time{still, after}, ".")
 	for _, verdict := range []string{"Missed", "Expired", "GaveUp"} {
 		if n := m.verdicts("tick", verdict); n > 0 {
