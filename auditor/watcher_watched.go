@@ -136,7 +136,7 @@ func (h *watched) input(now time.Time, withGone bool) Input {
 
 // see takes in what the CronWorkflow is now.
 func (h *watched) see(cw CronWorkflow, now time.Time) {
-	before, first := h.cw, h.seenAt.IsZero()
+	before, first, seen := h.cw, h.seenAt.IsZero(), h.seenAt
 	h.cw = cw
 	var edited time.Time
 	if n := len(cw.Epochs); n > 0 {
@@ -156,6 +156,9 @@ func (h *watched) see(cw CronWorkflow, now time.Time) {
 	}
 	h.cw.Epochs = h.edits.epochs
 	h.noteStatus(before.Status, first, now)
+	if last := cw.Status.LastScheduledTime; last.After(now) && (first || h.watchedSince().After(seen)) {
+		h.noteUnseen(Stretch{From: now, To: last}) // Argo's clock is ahead, and what is due only now may have run when nobody watched
+	}
 	if !first { // at first, what it says means nothing before the roll has a beginning
 		h.noteLast()
 	}
