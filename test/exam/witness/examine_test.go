@@ -367,6 +367,14 @@ func TestMistakesAreFound(t *testing.T) {
 			w.Terminated = at(5, 40)
 			p.say(5, "Backfilled", "")
 		}, []string{"RecoveryKilled 5"}},
+		"Replace stops a recovered run that Argo has just forgotten": {func(p *play) {
+			p.spec().Policy = "Replace"
+			p.argoAway(5)
+			w := p.rollcallRuns(5, at(5, 32), 10*time.Second)
+			w.Terminated = at(5, 40)
+			p.setBack(5, at(5, 39), at(6, 0))
+			p.say(5, "Backfilled", "")
+		}, []string{"StoppedByArgo 5"}},
 		"a newer live firing may": {func(p *play) {
 			p.spec().Policy = "Replace"
 			p.argoAway(5)

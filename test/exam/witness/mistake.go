@@ -28,6 +28,9 @@ const (
 	LiveFiringLost Kind = "LiveFiringLost"
 	// RecoveryKilled: Argo stopped a recovered run, though no live firing replaced it.
 	RecoveryKilled Kind = "RecoveryKilled"
+	// StoppedByArgo: Argo stopped it, having just written an older lastScheduledTime over the one that kept it from that. Not Rollcall's
+	// mistake.
+	StoppedByArgo Kind = "StoppedByArgo"
 	// LeftUnscheduled: due after the faults had ended, and Argo ran neither it nor what was due a minute and more before.
 	LeftUnscheduled Kind = "LeftUnscheduled"
 	// UnknownTooOften: more than the allowed share of the firings for which evidence existed.
@@ -36,8 +39,8 @@ const (
 	NoVerdict Kind = "NoVerdict"
 )
 
-// Rollcalls says whether the mistake is Rollcall's. DoubledByArgo is not.
-func (k Kind) Rollcalls() bool { return k != DoubledByArgo }
+// Rollcalls says whether the mistake is Rollcall's, and not Argo's own.
+func (k Kind) Rollcalls() bool { return k != DoubledByArgo && k != StoppedByArgo }
 
 // A Mistake is one promise that was not kept.
 type Mistake struct {

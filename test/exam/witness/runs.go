@@ -155,6 +155,19 @@ func (c *cronWorkflow) besides(r *Workflow) *Workflow {
 	return nil
 }
 
+// forgot says whether Argo wrote an older lastScheduledTime over that of a recovered run, so shortly before it stopped it that nobody
+// could put that right: within a moment, or while no Rollcall could act.
+func (c *cronWorkflow) forgot(at, made, stopped time.Time) bool {
+	shown := false
+	for _, s := range c.statusesOf(made.Add(-latency), stopped) {
+		if shown && s.LastScheduledTime.Before(at) && (stopped.Sub(s.At) < latency || c.blind.overlap(s.At, stopped)) {
+			return true
+		}
+		shown = !s.LastScheduledTime.Before(at)
+	}
+	return false
+}
+
 // terminated examines a run that was told to stop. Under Replace a newer live firing does that, and nothing else may.
 func (e *exam) terminated(c *cronWorkflow, r *Workflow, at time.Time) {
 	when := r.Terminated
@@ -175,7 +188,11 @@ func (e *exam) terminated(c *cronWorkflow, r *Workflow, at time.Time) {
 		return
 	}
 	if r.BackfilledBy != "" {
-		e.mistake(RecoveryKilled, c, at, "%s, made at %s by Rollcall, was told to stop at %s, when no newer firing was due; lastScheduledTime was %s",
+		kind := RecoveryKilled
+		if c.forgot(at, r.Created, when) {
+			kind = StoppedByArgo
+		}
+		e.mistake(kind, c, at, "%s, made at %s by Rollcall, was told to stop at %s, when no newer firing was due; lastScheduledTime was %s",
 			r.Name, stamp(r.Created), stamp(when), stamp(c.statusAt(when).LastScheduledTime))
 		return
 	}
