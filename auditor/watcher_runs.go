@@ -117,6 +117,9 @@ func (h *watched) noteLast() {
 	if slices.ContainsFunc(h.record.Moved, last.Equal) || !h.onSchedule(last) {
 		return
 	}
+	if run := h.runs[WorkflowName(h.key.Name, last)]; run != nil && run.Owner != h.cw.UID {
+		return // Argo has run it for the CronWorkflow that was deleted, of which this one has the name
+	}
 	recorded := RecordedRun{ScheduledTime: last, Verdict: OnTime}
 	// It had not run when it was judged, unless the news of that is late.
 	if written := status.WrittenAt; !last.After(h.cursor) && (written.IsZero() || written.Sub(last) > h.opts.LateAfter) {
@@ -204,10 +207,11 @@ func (h *watched) noteStatus(before Status, first bool, now time.Time) {
 	// not certain, a write of Argo's that is new is the one; a list that is not empty leaves its time, even within one second of another.
 	written := s.ChangedAt
 	isNew := s.WrittenAt.After(before.WrittenAt) || len(s.Active) > 0 && !slices.Equal(s.Active, before.Active)
-	if written.IsZero() && (isNew && !first || first && h.watchedSince().Equal(h.cw.CreatedAt)) {
+	born := first && h.watchedSince().Equal(h.cw.CreatedAt)
+	if written.IsZero() && (isNew && !first || born) {
 		written = s.WrittenAt
 	}
-	if since := later(written.Add(time.Second), h.cw.CreatedAt); !written.IsZero() && since.Before(now) {
+	if since := later(written.Add(time.Second), h.cw.CreatedAt); (!written.IsZero() || born) && since.Before(now) {
 		at = since
 	}
 	switch {
