@@ -75,11 +75,13 @@ func (r *roll) stuck(report Report) string {
 			continue
 		}
 		firing := r.firing(r.current(), found.ScheduledTime)
-		if found.Verdict.Lost() && found.Cause == Undetermined && firing.mayLeadInSilence() {
+		undetermined := found.Verdict.Lost() && found.Cause == Undetermined
+		around, may := firing.atWorkAround()
+		if undetermined && (firing.mayLeadInSilence() || may) {
 			continue // as of one that is Pending, the others tell
 		}
-		inSilence := found.Cause == Undetermined && firing.leadsInSilence()
-		if !found.Verdict.Lost() || found.Cause != Unscheduled && !inSilence {
+		inSilence := undetermined && firing.leadsInSilence()
+		if !found.Verdict.Lost() || found.Cause != Unscheduled && !inSilence && !(undetermined && around) {
 			break
 		}
 		restarted = restarted || inSilence

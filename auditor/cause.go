@@ -142,6 +142,22 @@ func (f *firing) controllerAlive() (string, bool) {
 	return "", false
 }
 
+// betweenWrites is how far apart two signs of life may be for the controller to be taken to have been at work between them.
+const betweenWrites = time.Minute
+
+// atWorkAround says whether the controller was at work before and after the firing, though not within its grace: a short one may hold
+// no write, as where Argo's clock is a little ahead. May says that this can still show.
+func (f *firing) atWorkAround() (around, may bool) {
+	before, after := f.signsOfLife()
+	switch {
+	case before.IsZero():
+		return false, false
+	case after.IsZero():
+		return false, f.now.Sub(before) <= betweenWrites
+	}
+	return after.Sub(before) <= betweenWrites, false
+}
+
 // leadsInSilence says whether the controller holds its lease now and has written nothing since before the firing: either it has
 // only just come back, or its schedule is stuck.
 func (f *firing) leadsInSilence() bool {

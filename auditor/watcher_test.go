@@ -570,6 +570,19 @@ func TestRunsOfAnEveryScheduleAreCounted(t *testing.T) {
 	}
 }
 
+// Where Argo's clock is a little ahead and the grace is short, all that the controller writes comes before the scheduled time or after
+// the grace.
+func TestAScheduleIsStuckThoughNoWriteFallsIntoTheGrace(t *testing.T) {
+	s := newScene(t)
+	for _, at := range []string{"04:35:57", "04:36:42", "04:36:57", "04:37:42", "04:37:57"} {
+		s.until(at)
+		s.w.SeeController("", auditor.Controller{Writes: []time.Time{clock(at)}}, clock(at))
+	}
+	if s.until("04:38:30"); !strings.Contains(s.last.Stuck, "ScheduleStuck") {
+		t.Errorf("%+v", s.last)
+	}
+}
+
 func TestAScheduleForWhichTheControllerDoesNothingIsStuck(t *testing.T) {
 	s := newScene(t)
 	for _, at := range []string{"04:36:01", "04:37:01"} {
