@@ -10,6 +10,8 @@ import (
 // edits follow the spec of one CronWorkflow.
 type edits struct {
 	epochs []Epoch
+	// first is the first one seen here, where those of a record have been put before it; nil elsewhere.
+	first *Epoch
 	// says is since when the object last said that its spec is what it is, and told when it first said so: it also changes with
 	// edits of what does not matter here. spec is the last one seen, refused why it is no spec that Argo can run.
 	says, told time.Time
@@ -106,7 +108,7 @@ func sameSpec(a, b Spec) bool {
 
 // after are the epochs of an earlier record, followed by those seen since then. gap says that nobody watched in between.
 func (e *edits) after(recorded []Epoch, until, since time.Time, gap bool, zone *time.Location) {
-	own := e.epochs
+	own := e.own(since)
 	if len(recorded) == 0 || len(own) == 0 {
 		return
 	}
@@ -137,5 +139,19 @@ func (e *edits) after(recorded []Epoch, until, since time.Time, gap bool, zone *
 	for _, epoch := range own[1:] {
 		joined.add(epoch, since)
 	}
-	e.epochs = joined.epochs
+	e.epochs, e.first = joined.epochs, &own[0]
+}
+
+// own are the epochs seen here, without those of a record that they may have been put after already.
+func (e *edits) own(since time.Time) []Epoch {
+	if e.first == nil {
+		return e.epochs
+	}
+	own := []Epoch{*e.first}
+	for _, epoch := range e.epochs {
+		if epoch.From.After(later(since, e.first.From)) {
+			own = append(own, epoch)
+		}
+	}
+	return own
 }

@@ -437,6 +437,22 @@ func TestAStandbyTakesOverWarm(t *testing.T) {
 	}
 }
 
+func TestAStateThatIsGivenTwiceIsAsOneGivenOnce(t *testing.T) {
+	s := newScene(t).run("04:36:00", "04:36:00").until("04:36:30")
+	s.see("04:36:40", func(cw *auditor.CronWorkflow) {
+		cw.Epochs = []auditor.Epoch{{From: clock("04:36:40"), Spec: cw.Epochs[0].Spec}}
+		cw.Epochs[0].Spec.Schedules = []string{"*/2 * * * *"}
+	})
+	s.run("04:38:00", "04:38:00").until("04:38:30")
+	state := s.state()
+	s.restart("04:38:40", 20*time.Second)
+	s.w.Resume(tick, state)
+	s.run("04:40:00", "04:40:00").until("04:42:30").want("04:36 OnTime", "04:38 OnTime", "04:40 OnTime", "04:42 Missed certain")
+	if got := len(s.state().Epochs); got != 2 {
+		t.Errorf("%d epochs: %+v", got, s.state().Epochs)
+	}
+}
+
 func TestARunThatAStandbySawAtFirstIsNotForgottenWhenItIsGone(t *testing.T) {
 	s := newScene(t, func(cw *auditor.CronWorkflow) { cw.Retention.Failed = 0 }).until("04:35:40")
 	state := s.state()
