@@ -81,7 +81,8 @@ func (r *roll) stuck(report Report) string {
 			continue // as of one that is Pending, the others tell
 		}
 		inSilence := undetermined && firing.leadsInSilence()
-		if !found.Verdict.Lost() || found.Cause != Unscheduled && !inSilence && !(undetermined && around) {
+		unheeded := found.Cause == Unscheduled || inSilence || undetermined && around
+		if !found.Verdict.Lost() || !unheeded {
 			break
 		}
 		restarted = restarted || inSilence
