@@ -90,7 +90,7 @@ type Status struct {
 	SubmissionError, SpecError string
 	// WrittenAt is when Argo's controller last wrote to the object; zero when not known.
 	WrittenAt time.Time
-	// ChangedAt is when anybody last wrote to the object; zero when that is not certain.
+	// ChangedAt is since when Active has been as it is, at the latest; zero when that is not certain.
 	ChangedAt time.Time
 	// Intended is a scheduled time that Rollcall wrote to LastScheduledTime before it made the run; zero when there is none.
 	Intended time.Time

@@ -204,11 +204,10 @@ func (h *watched) noteStatus(before Status, first bool, now time.Time) {
 	r, s := &h.record, h.cw.Status
 	at, n := now, len(r.Active)
 	// As it is now it has been since the last write, the news of which may be late; the time of that is cut to the second. Where that is
-	// not certain, a write of Argo's that is new is the one; a list that is not empty leaves its time, even within one second of another.
+	// not certain, a write of Argo's that is new is the one.
 	written := s.ChangedAt
-	isNew := s.WrittenAt.After(before.WrittenAt) || len(s.Active) > 0 && !slices.Equal(s.Active, before.Active)
 	born := first && h.watchedSince().Equal(h.cw.CreatedAt)
-	if written.IsZero() && (isNew && !first || born) {
+	if written.IsZero() && (s.WrittenAt.After(before.WrittenAt) && !first || born) {
 		written = s.WrittenAt
 	}
 	if since := later(written.Add(time.Second), h.cw.CreatedAt); (!written.IsZero() || born) && since.Before(now) {

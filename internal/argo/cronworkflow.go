@@ -150,7 +150,7 @@ func toStatus(status wfv1.CronWorkflowStatus, m wireMeta) auditor.Status {
 	s := auditor.Status{
 		Stopped:   status.Phase == wfv1.StoppedPhase || m.Labels[labelCronCompleted] == "true",
 		WrittenAt: m.writtenAt(),
-		ChangedAt: m.changedAt(),
+		ChangedAt: m.changedAt(len(status.Active) > 0),
 		Succeeded: status.Succeeded,
 		Failed:    status.Failed,
 		Intended:  parseTime(m.Annotations[annotationIntended]),

@@ -72,16 +72,21 @@ func unix(stamp string) string {
 	return strconv.FormatInt(at.Unix(), 10)
 }
 
-func TestTheLastWriteIsCertainOnlyWhereNoManagerOwnsSingleFieldsOfTheStatus(t *testing.T) {
+func TestSinceWhenARunHasBeenActiveIsCertainWhereThatLeavesATrace(t *testing.T) {
+	run := []any{map[string]any{"name": "tick-60"}}
 	for name, c := range map[string]struct {
 		status any
+		active []any
 		want   time.Time
 	}{
-		"the whole status, as with the minimal CRDs": {map[string]any{}, created.Add(time.Hour)},
-		"single fields, as with the full ones":       {map[string]any{"f:active": map[string]any{}}, time.Time{}},
+		"the whole status, as with the minimal CRDs":        {map[string]any{}, nil, created.Add(time.Hour)},
+		"single fields, as with the full ones: of a list":   {map[string]any{"f:active": map[string]any{}}, run, created.Add(time.Hour)},
+		"the list that is there is not of whoever is known": {map[string]any{"f:phase": map[string]any{}}, run, time.Time{}},
+		"that there is no list any more may leave no trace": {map[string]any{"f:phase": map[string]any{}}, nil, time.Time{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cron := cronObject("tick")
+			set(cron, c.active, "status", "active")
 			set(cron, []any{wrote(controllerManager, after(time.Hour), map[string]any{"f:status": c.status})}, "metadata", "managedFields")
 			raw, err := json.Marshal(cron)
 			if err != nil {

@@ -60,13 +60,24 @@ func (m wireMeta) writtenAt() time.Time {
 	return last
 }
 
-// changedAt is when anybody last wrote to the object; zero where its managedFields do not tell. A write that only takes fields away moves
-// no time where managers own single fields of the status, as with Argo's full CRDs.
-func (m wireMeta) changedAt() time.Time {
-	if len(m.ManagedFields) == 0 || slices.ContainsFunc(m.ManagedFields, func(f wireManaged) bool { return single(f.Fields.Status) }) {
+// changedAt is since when status.active has been as it is, at the latest: since anybody last wrote to the object. Where managers own single
+// fields of the status, as with Argo's full CRDs, a write that only takes fields away moves no time: then only a list that is there tells,
+// by those who own it. Zero where that is not certain.
+func (m wireMeta) changedAt(active bool) time.Time {
+	switch {
+	case len(m.ManagedFields) == 0:
 		return time.Time{}
+	case !slices.ContainsFunc(m.ManagedFields, func(f wireManaged) bool { return single(f.Fields.Status) }):
+		return m.newest()
 	}
-	return m.newest()
+	var last time.Time
+	for _, f := range m.ManagedFields {
+		var fields map[string]json.RawMessage
+		if active && json.Unmarshal(f.Fields.Status, &fields) == nil && fields["f:active"] != nil {
+			last = later(last, f.Time.time())
+		}
+	}
+	return last
 }
 
 // wrongTime is an error that names a field which should be a time and is none.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
@@ -16,13 +17,27 @@ func (c *Client) PatchCron(ctx context.Context, key Key, change func(*CronWorkfl
 		err := c.server.patchCron(key, 0, func(cw *CronWorkflow) {
 			change(cw)
 			if !c.server.Singly || !cw.less(c.server.crons[key]) {
-				cw.ArgoAt = Second(now())
+				cw.wrote("argo", c.server.crons[key])
 			}
 		})
 		patched = c.server.crons[key]
 		return err
 	})
 	return patched, err
+}
+
+// wrote notes in managedFields that somebody wrote.
+func (cw *CronWorkflow) wrote(who string, old *CronWorkflow) {
+	at := Second(now())
+	if who == "argo" {
+		cw.ArgoAt = at
+	}
+	if !slices.Equal(cw.Status.Active, old.Status.Active) {
+		cw.ActiveBy = who
+	}
+	if cw.ActiveBy == who {
+		cw.ActiveAt = at
+	}
 }
 
 // less says whether what Argo writes is what it was but for fields that are empty now, and so not there any more.

@@ -31,8 +31,11 @@ func toCron(cw *CronWorkflow) auditor.CronWorkflow {
 		},
 		Retention: retention(cw), Settings: cw.Settings,
 	}
-	if !cw.Singly {
+	switch {
+	case !cw.Singly:
 		out.Status.ChangedAt = cw.ChangedAt
+	case len(cw.Status.Active) > 0:
+		out.Status.ChangedAt = cw.ActiveAt
 	}
 	if cw.Status.Last.Year() < 1970 {
 		out.Status.LastScheduledTime = time.Time{}

@@ -48,8 +48,10 @@ type CronWorkflow struct {
 	Spec        Spec
 	Status      Status
 	// SpecAt is when the spec was last changed and ArgoAt when Argo's controller last wrote, as managedFields tell; MetaAt when
-	// anybody last changed an annotation, and ChangedAt when anybody last wrote.
-	SpecAt, ArgoAt, MetaAt, ChangedAt time.Time
+	// anybody last changed an annotation, and ChangedAt when anybody last wrote. ActiveAt is when who put what there is into status.active
+	// last wrote, ActiveBy who that is.
+	SpecAt, ArgoAt, MetaAt, ChangedAt, ActiveAt time.Time
+	ActiveBy                                    string
 	// Singly says that they tell of single fields, see Server.
 	Singly bool
 }

@@ -137,6 +137,7 @@ func (r *Replica) Change(ctx context.Context, look backfill.Look, change backfil
 			for _, edit := range edits {
 				edit(cw)
 			}
+			cw.wrote("rollcall", seen)
 		})
 	})
 	if err != nil {
