@@ -106,11 +106,12 @@ func sameSpec(a, b Spec) bool {
 		a.StartingDeadline == b.StartingDeadline && a.When == b.When && a.StopStrategy == b.StopStrategy
 }
 
-// after are the epochs of an earlier record, followed by those seen since then. gap says that nobody watched in between.
-func (e *edits) after(recorded []Epoch, until, since time.Time, gap bool, zone *time.Location) {
+// after are the epochs of an earlier record, followed by those seen since then. gap says that nobody watched in between. It returns since
+// when more is known than the record knew, zero when that is not so.
+func (e *edits) after(recorded []Epoch, until, since time.Time, gap bool, zone *time.Location) (edited time.Time) {
 	own := e.own(since)
 	if len(recorded) == 0 || len(own) == 0 {
-		return
+		return time.Time{}
 	}
 	joined := edits{}
 	for _, epoch := range recorded {
@@ -123,7 +124,7 @@ func (e *edits) after(recorded []Epoch, until, since time.Time, gap bool, zone *
 		joined.epochs = append(joined.epochs, epoch)
 	}
 	if len(joined.epochs) == 0 {
-		return
+		return time.Time{}
 	}
 	if last := joined.epochs[len(joined.epochs)-1]; !last.Unknown {
 		joined.spec = last.Spec
@@ -134,12 +135,15 @@ func (e *edits) after(recorded []Epoch, until, since time.Time, gap bool, zone *
 	if own[0].Unknown {
 		joined.add(own[0], since)
 	} else {
-		joined.note(own[0], since, zone)
+		edited = joined.note(own[0], since, zone)
 	}
 	for _, epoch := range own[1:] {
-		joined.add(epoch, since)
+		if joined.add(epoch, since); edited.IsZero() {
+			edited = epoch.From
+		}
 	}
 	e.epochs, e.first = joined.epochs, &own[0]
+	return edited
 }
 
 // own are the epochs seen here, without those of a record that they may have been put after already.

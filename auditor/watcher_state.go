@@ -40,7 +40,7 @@ func (h *watched) resume(s State) {
 	}
 	gap := until.Before(since)
 	h.earlier = s.Coverage
-	h.edits.after(s.Epochs, until, since, gap, h.Watcher.opts.ControllerZone)
+	edited := h.edits.after(s.Epochs, until, since, gap, h.Watcher.opts.ControllerZone)
 	h.parse()
 	ran := h.record.Runs
 	h.joinRecord(s.Record, since)
@@ -55,7 +55,9 @@ func (h *watched) resume(s State) {
 	}
 	h.notable = slices.SortedFunc(slices.Values(s.Notable), func(a, b Finding) int { return a.ScheduledTime.Compare(b.ScheduledTime) })
 	h.reopen(s, until)
-	h.strip = h.stripOf(s.Strip)
+	if h.strip = h.stripOf(s.Strip); !edited.IsZero() {
+		h.openLate(edited)
+	}
 	for _, run := range h.record.Runs {
 		if t := run.ScheduledTime; t.After(h.cursor) && h.listed(t) {
 			h.addExtra(extra{at: t})

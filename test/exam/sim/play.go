@@ -102,6 +102,7 @@ func Play(w World, rules witness.Rules, log slog.Handler) (witness.Report, error
 	p.goes.Wait()
 
 	told := p.truth.told()
+	told.Traceless = w.Singly
 	told.From, told.To, told.FaultsEnd = w.Start.Add(time.Minute), to, faultsEnd
 	report, err := witness.Examine(told, p.said.told(), rules)
 	report.Mistakes = append(report.Mistakes, p.truth.unrecorded...)

@@ -36,6 +36,7 @@
 //     the oldest run that a history limit keeps where as many are kept as it allows, or now less the ttl. Where it
 //     may have been deleted, absence is not certain any more once a process has died between the mark that it was about to create
 //     the run (rollcall.dev/intended) and the create.
+//     Where a field can be taken out of a spec without a trace (Argo's full CRDs), only what was watched is certain.
 //   - Rollcall is there, one replica leads, and the API server answers.
 //
 // And if after the first of these minutes there was an opening, of 20 s in all:

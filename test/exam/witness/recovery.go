@@ -96,7 +96,7 @@ func (c *cronWorkflow) certain(f firing, t time.Time) bool {
 		}
 		break
 	}
-	return c.statusAt(t).LastScheduledTime.Before(f.at) && c.horizon(t).Before(f.at)
+	return !c.Traceless && c.statusAt(t).LastScheduledTime.Before(f.at) && c.horizon(t).Before(f.at)
 }
 
 // diedInTheAct says whether, by t, a process may have died between the mark that it was about to create the run of the firing and the

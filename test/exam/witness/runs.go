@@ -160,7 +160,7 @@ func (c *cronWorkflow) besides(r *Workflow) *Workflow {
 func (c *cronWorkflow) forgot(at, made, stopped time.Time) bool {
 	shown := false
 	for _, s := range c.statusesOf(made.Add(-latency), stopped) {
-		if shown && s.LastScheduledTime.Before(at) && (stopped.Sub(s.At) < latency || c.blind.overlap(s.At, stopped)) {
+		if shown && s.LastScheduledTime.Before(at) && (stopped.Sub(s.At) < latency || c.troubled.overlap(s.At, stopped)) {
 			return true
 		}
 		shown = !s.LastScheduledTime.Before(at)

@@ -7,7 +7,9 @@ type Truth struct {
 	// From and To bound the time that is examined: firings of (From, To] that had time to be judged.
 	From, To time.Time
 	// FaultsEnd is when the last fault was undone, every piece was up and Argo led; zero if that is not to be examined.
-	FaultsEnd     time.Time
+	FaultsEnd time.Time
+	// Traceless: a field can be taken out of a spec without a trace, so that what nobody watched is never certain.
+	Traceless     bool
 	CronWorkflows []CronWorkflow
 	Workflows     []Workflow
 	Outages       []Outage
