@@ -58,7 +58,9 @@ func told(s stage, last int) []string {
 			line += ", gone"
 		}
 		for m, other := range all {
-			if r != nil && m != n && other.created > r.created && (r.ended == 0 || other.created < r.ended) {
+			// What Argo makes in one second with a run from outside came after that.
+			after := r != nil && (other.created > r.created || other.created == r.created && r.outside && !other.outside)
+			if m != n && after && (r.ended == 0 || other.created < r.ended) {
 				line += fmt.Sprintf(", beside %d", m)
 			}
 		}
