@@ -291,11 +291,16 @@ func (d *dump) note(format string, args ...any) {
 
 func (d *dump) snapshot() (*Snapshot, error) {
 	f := found{
-		known:     newestOf(d.crons),
 		templates: d.templates,
 		lease:     d.lease,
 	}
-	f.known = slices.DeleteFunc(f.known, func(c cronWorkflow) bool { return !d.scope.inNamespace(c.Namespace) })
+	for _, c := range newestOf(d.crons) {
+		of := &f.elsewhere.known
+		if d.scope.inNamespace(c.Namespace) {
+			of = &f.known
+		}
+		*of = append(*of, c)
+	}
 	var outside int
 	var err error
 	if f.chosen, outside, err = d.scope.choose(f.known); err != nil {
@@ -303,9 +308,11 @@ func (d *dump) snapshot() (*Snapshot, error) {
 	}
 	for _, w := range newestOf(d.workflows) {
 		nowhere := w.object.unreadable != nil && w.object.namespace == ""
+		of := &f.elsewhere.workflows
 		if nowhere || d.scope.inNamespace(w.object.namespace) {
-			f.workflows = append(f.workflows, w.object)
+			of = &f.workflows
 		}
+		*of = append(*of, w.object)
 	}
 	notes := d.notes
 	if d.config != nil {
