@@ -230,7 +230,8 @@ type Controller struct {
 	Writes []time.Time
 }
 
-// Away says whether the controller is known to be away: its lease has run out, and it has written nothing since. One that is older than
+// Away says whether the controller seems to be away: by what is known of it, its lease has run out, and it has written nothing since. It
+// may seem so for some seconds before the lease is read again. One that is older than
 // a write is left over from a time when leader election was on, and says nothing.
 func (c Controller) Away(now time.Time) bool {
 	if c.Lease == nil {

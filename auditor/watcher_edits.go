@@ -10,8 +10,8 @@ import (
 // edits follow the spec of one CronWorkflow.
 type edits struct {
 	epochs []Epoch
-	// first is the first one seen here, where those of a record have been put before it; nil elsewhere.
-	first *Epoch
+	// own is what was seen here alone, once the epochs of a record have been put before that; nil until then.
+	own *edits
 	// says is since when the object last said that its spec is what it is, and told when it first said so: it also changes with
 	// edits of what does not matter here. spec is the last one seen, refused why it is no spec that Argo can run.
 	says, told time.Time
@@ -30,6 +30,9 @@ const timestampsLag = 2 * time.Second
 // more is known than before, zero when that is none. What was in effect between two looks with a gap in between is not known
 // when the spec was edited then; where the object cannot tell, that is so when it is not the same.
 func (e *edits) note(seen Epoch, now time.Time, zone *time.Location) (edited time.Time) {
+	if e.own != nil {
+		e.own.note(seen, now, zone)
+	}
 	known := len(e.epochs) > 0
 	same := known && sameSpec(e.spec, seen.Spec)
 	touched := !seen.From.Equal(e.says)
@@ -83,6 +86,9 @@ func (e *edits) add(epoch Epoch, now time.Time) {
 // missed says that nothing was seen from a time on, though what came after it may have been shown already; before is when the
 // CronWorkflow was last seen. It returns what note does.
 func (e *edits) missed(from, before time.Time) (edited time.Time) {
+	if e.own != nil {
+		e.own.missed(from, before)
+	}
 	if !before.After(from) {
 		e.unwatched = from
 		return time.Time{}
@@ -109,7 +115,10 @@ func sameSpec(a, b Spec) bool {
 // after are the epochs of an earlier record, followed by those seen since then. gap says that nobody watched in between. It returns since
 // when more is known than the record knew, zero when that is not so.
 func (e *edits) after(recorded []Epoch, until, since time.Time, gap bool, zone *time.Location) (edited time.Time) {
-	own := e.own(since)
+	own := e.epochs
+	if e.own != nil {
+		own = e.own.epochs
+	}
 	if len(recorded) == 0 || len(own) == 0 {
 		return time.Time{}
 	}
@@ -142,20 +151,10 @@ func (e *edits) after(recorded []Epoch, until, since time.Time, gap bool, zone *
 			edited = epoch.From
 		}
 	}
-	e.epochs, e.first = joined.epochs, &own[0]
+	if e.own == nil {
+		alone := *e
+		e.own = &alone
+	}
+	e.epochs = joined.epochs
 	return edited
-}
-
-// own are the epochs seen here, without those of a record that they may have been put after already.
-func (e *edits) own(since time.Time) []Epoch {
-	if e.first == nil {
-		return e.epochs
-	}
-	own := []Epoch{*e.first}
-	for _, epoch := range e.epochs {
-		if epoch.From.After(later(since, e.first.From)) {
-			own = append(own, epoch)
-		}
-	}
-	return own
 }

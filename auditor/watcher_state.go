@@ -112,14 +112,17 @@ func (h *watched) stripOf(verdicts []Verdict) []mark {
 // joinRecord puts an earlier record before what was seen here since; of what both have, the earlier record has more to say.
 func (h *watched) joinRecord(r Record, since time.Time) {
 	own := h.record
-	before := func(t time.Time) bool { return t.Before(since) }
+	watched := h.Watcher.coverage
+	theirs := func(t time.Time) bool {
+		return t.Before(since) || !slices.ContainsFunc(watched, func(s Stretch) bool { return !t.Before(s.From) && (s.To.IsZero() || !t.After(s.To)) })
+	}
 	h.record = Record{
 		Moved:   merge(r.Moved, own.Moved),
-		Active:  joinActive(r.Active, own.Active, since, h.Watcher.coverage),
-		Errors:  join(r.Errors, own.Errors, func(e ErrorSeen) time.Time { return e.At }, before),
-		Stopped: join(r.Stopped, own.Stopped, func(t time.Time) time.Time { return t }, before),
-		Resumed: join(r.Resumed, own.Resumed, func(t time.Time) time.Time { return t }, before),
-		Unseen:  join(r.Unseen, own.Unseen, func(s Stretch) time.Time { return s.From }, before),
+		Active:  joinActive(r.Active, own.Active, since, watched),
+		Errors:  join(r.Errors, own.Errors, func(e ErrorSeen) time.Time { return e.At }, since, theirs),
+		Stopped: join(r.Stopped, own.Stopped, func(t time.Time) time.Time { return t }, since, theirs),
+		Resumed: join(r.Resumed, own.Resumed, func(t time.Time) time.Time { return t }, since, theirs),
+		Unseen:  join(r.Unseen, own.Unseen, func(s Stretch) time.Time { return s.From }, since, theirs),
 	}
 	h.record.Runs = unite(r.Runs, nil, func(r RecordedRun) time.Time { return r.ScheduledTime })
 	h.record.Recoveries = unite(r.Recoveries, own.Recoveries, func(r Recovery) time.Time { return r.ScheduledTime })
@@ -128,11 +131,12 @@ func (h *watched) joinRecord(r Record, since time.Time) {
 	}
 }
 
-// join takes of a what lies before, of b what does not.
-func join[T any](a, b []T, at func(T) time.Time, before func(time.Time) bool) []T {
-	joined := slices.DeleteFunc(slices.Clone(a), func(v T) bool { return !before(at(v)) })
+// join takes of a what is theirs, of b what is not before since.
+func join[T any](a, b []T, at func(T) time.Time, since time.Time, theirs func(time.Time) bool) []T {
+	joined := slices.DeleteFunc(slices.Clone(a), func(v T) bool { return !theirs(at(v)) })
 	for _, v := range b {
-		if !before(at(v)) {
+		known := slices.ContainsFunc(joined, func(of T) bool { return at(of).Equal(at(v)) })
+		if !at(v).Before(since) && !(known && theirs(at(v))) {
 			joined = append(joined, v)
 		}
 	}
@@ -157,12 +161,13 @@ func joinActive(a, b []ActiveSeen, since time.Time, watched []Stretch) []ActiveS
 			before = n - 1
 		}
 		over := b[before].Runs
+		upTo := func(s ActiveSeen) bool { return s.At.After(gap.From) && !s.At.After(gap.To) }
 		for _, s := range b[before:] {
-			if within(s) {
+			if upTo(s) {
 				over = s.Runs
 			}
 		}
-		b = slices.DeleteFunc(slices.Clone(b), within)
+		b = slices.DeleteFunc(slices.Clone(b), upTo)
 		for _, s := range a {
 			if within(s) {
 				b = append(b, s)
@@ -174,7 +179,7 @@ func joinActive(a, b []ActiveSeen, since time.Time, watched []Stretch) []ActiveS
 	if len(b) > 0 && (len(a) == 0 || a[len(a)-1].At.Before(b[0].At)) {
 		since = earlier(since, b[0].At)
 	}
-	return join(a, b, at, func(t time.Time) bool { return t.Before(since) })
+	return join(a, b, at, since, func(t time.Time) bool { return t.Before(since) })
 }
 
 // unite takes one of each time, those of a where both have one.

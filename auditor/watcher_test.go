@@ -453,6 +453,67 @@ func TestAStateThatIsGivenTwiceIsAsOneGivenOnce(t *testing.T) {
 	}
 }
 
+func TestAnEditThatWasSeenSinceTheFirstStateIsKnownStillAfterTheSecond(t *testing.T) {
+	suspended := func(from string) func(*auditor.CronWorkflow) {
+		return func(cw *auditor.CronWorkflow) {
+			cw.Epochs = []auditor.Epoch{{From: clock(from), Spec: cw.Epochs[0].Spec}}
+			cw.Epochs[0].Spec.Suspend = true
+		}
+	}
+	t.Run("after more gaps than are kept", func(t *testing.T) {
+		s := newScene(t).run("04:36:00", "04:36:00").until("04:36:30").restart("04:36:32", time.Second)
+		s.see("04:36:40", suspended("04:36:40"))
+		for i := range 21 {
+			at := clock("04:36:41").Add(time.Duration(i) * 500 * time.Millisecond)
+			s.w.Gap(at, at.Add(100*time.Millisecond))
+			s.w.SeeCronWorkflow(s.cw, at.Add(100*time.Millisecond))
+		}
+		s.until("04:37:40")
+		s.w.Resume(tick, s.state())
+		s.until("04:39:40").want("04:36 OnTime", "04:37 Unknown SpecUnknown", "04:38 Skipped Suspended", "04:39 Skipped Suspended")
+	})
+	t.Run("in the second in which it began", func(t *testing.T) {
+		s := newScene(t).run("04:36:00", "04:36:00").until("04:36:30").restart("04:36:32", 1500*time.Millisecond)
+		s.see("04:36:34", suspended("04:36:33")).until("04:37:40")
+		s.w.Resume(tick, s.state())
+		s.until("04:39:40").want("04:36 OnTime", "04:37 Unknown SpecUnknown", "04:38 Skipped Suspended", "04:39 Skipped Suspended")
+	})
+}
+
+func TestWhatAnotherSawInAGapIsTakenInOnce(t *testing.T) {
+	t.Run("runs that were active", func(t *testing.T) {
+		s := newScene(t, func(cw *auditor.CronWorkflow) { cw.Epochs[0].Spec.Policy = auditor.Forbid }).run("04:36:00", "04:36:00").until("04:36:30")
+		state := s.state()
+		s.w.Gap(clock("04:37:05"), clock("04:38:40"))
+		s.w.SeeCronWorkflow(s.cw, clock("04:38:40"))
+		state.AuditedThrough = clock("04:37:00")
+		state.Coverage = []auditor.Stretch{{From: clock("04:35:30"), To: clock("04:38:20")}}
+		state.Record.Active = append(state.Record.Active, auditor.ActiveSeen{At: clock("04:38:10"), Runs: 1})
+		s.w.Resume(tick, state)
+		s.w.Resume(tick, s.state())
+		s.until("04:40:40")
+		if diff := cmp.Diff([]string{"04:39 Missed certain", "04:40 Missed certain"}, newestOf(s.said, 2)); diff != "" {
+			t.Errorf("(-want +said):\n%s", diff)
+		}
+	})
+	t.Run("that it was stopped", func(t *testing.T) {
+		s := newScene(t).run("04:36:00", "04:36:00").until("04:36:30")
+		state := s.state()
+		state.Coverage = []auditor.Stretch{{From: clock("04:35:30"), To: clock("04:38:30")}}
+		state.Record.Stopped, state.Record.Resumed = []time.Time{clock("04:36:50")}, []time.Time{clock("04:38:10")}
+		s.w.Gap(clock("04:36:35"), clock("04:38:25"))
+		s.w.SeeCronWorkflow(s.cw, clock("04:38:25"))
+		s.w.Resume(tick, state)
+		s.w.Resume(tick, s.state())
+		s.until("04:38:28")
+		if said := newestOf(s.said, 1); len(said) == 0 || said[0] != "04:37 Skipped Stopped" {
+			t.Errorf("said %q", s.said)
+		}
+	})
+}
+
+func newestOf(said []string, n int) []string { return said[max(0, len(said)-n):] }
+
 func TestARunThatAStandbySawAtFirstIsNotForgottenWhenItIsGone(t *testing.T) {
 	s := newScene(t, func(cw *auditor.CronWorkflow) { cw.Retention.Failed = 0 }).until("04:35:40")
 	state := s.state()

@@ -147,7 +147,7 @@ func (w *work) ranMeanwhile(look Look, it *item, now time.Time) (t turn, ran boo
 		return turn{}, false
 	}
 	why = fmt.Sprintf("Argo has gone past it since the audit, to %s, and may have run it; it is not created, since %s.", stamp(last), why)
-	if w.Patience > 0 {
+	if w.Patience > 0 && it.sent.IsZero() {
 		return w.putOff(pending{now.Add(newAudit), Requeued, "", why}), true // who audits all the time will know
 	}
 	return w.finish(it, Uncertain, NotSettled, why), true

@@ -365,6 +365,7 @@ func (r *roll) concluded(c *cron, j job, done outcome) {
 	switch {
 	case j.touch != "" && done.touched:
 		c.touches++
+		c.hold = c.hold || j.touchFirst // its own news is no reason to begin
 	case j.touch != "":
 		c.touched = time.Time{}
 	}
