@@ -135,8 +135,8 @@ func (h *watched) joinRecord(r Record, since time.Time) {
 func join[T any](a, b []T, at func(T) time.Time, since time.Time, theirs func(time.Time) bool) []T {
 	joined := slices.DeleteFunc(slices.Clone(a), func(v T) bool { return !theirs(at(v)) })
 	for _, v := range b {
-		known := slices.ContainsFunc(joined, func(of T) bool { return at(of).Equal(at(v)) })
-		if !at(v).Before(since) && !(known && theirs(at(v))) {
+		known := theirs(at(v)) && slices.ContainsFunc(joined, func(of T) bool { return at(of).Equal(at(v)) })
+		if !known && !at(v).Before(since) {
 			joined = append(joined, v)
 		}
 	}
