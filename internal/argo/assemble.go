@@ -16,11 +16,6 @@ type found struct {
 	// known are all CronWorkflows that were read, chosen those of them that the scope asks for.
 	known, chosen []cronWorkflow
 	workflows     []workflow
-	// elsewhere is what was read of other namespaces than those asked for: it only tells when Argo was at work.
-	elsewhere struct {
-		known     []cronWorkflow
-		workflows []workflow
-	}
 	// templates are those that CronWorkflows refer to, as far as they were looked for.
 	templates map[templateName]lifetime
 	lease     *auditor.Lease
@@ -152,12 +147,12 @@ func (w workflow) isOf(c cronWorkflow) bool {
 // entries in managedFields, and the creations of the runs that it made.
 func (f found) writes(instanceID string) []time.Time {
 	var times []time.Time
-	for _, c := range slices.Concat(f.known, f.elsewhere.known) {
+	for _, c := range f.known {
 		if c.InstanceID == instanceID {
 			times = append(times, c.writtenAt)
 		}
 	}
-	for _, w := range slices.Concat(f.workflows, f.elsewhere.workflows) {
+	for _, w := range f.workflows {
 		if w.run.InstanceID != instanceID {
 			continue
 		}

@@ -291,16 +291,11 @@ func (d *dump) note(format string, args ...any) {
 
 func (d *dump) snapshot() (*Snapshot, error) {
 	f := found{
+		known:     newestOf(d.crons),
 		templates: d.templates,
 		lease:     d.lease,
 	}
-	for _, c := range newestOf(d.crons) {
-		of := &f.elsewhere.known
-		if d.scope.inNamespace(c.Namespace) {
-			of = &f.known
-		}
-		*of = append(*of, c)
-	}
+	f.known = slices.DeleteFunc(f.known, func(c cronWorkflow) bool { return !d.scope.inNamespace(c.Namespace) })
 	var outside int
 	var err error
 	if f.chosen, outside, err = d.scope.choose(f.known); err != nil {
@@ -308,11 +303,9 @@ func (d *dump) snapshot() (*Snapshot, error) {
 	}
 	for _, w := range newestOf(d.workflows) {
 		nowhere := w.object.unreadable != nil && w.object.namespace == ""
-		of := &f.elsewhere.workflows
 		if nowhere || d.scope.inNamespace(w.object.namespace) {
-			of = &f.workflows
+			f.workflows = append(f.workflows, w.object)
 		}
-		*of = append(*of, w.object)
 	}
 	notes := d.notes
 	if d.config != nil {

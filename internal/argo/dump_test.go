@@ -235,19 +235,6 @@ func TestDumpHoldsTheScope(t *testing.T) {
 	}
 }
 
-func TestWhatArgoWroteInOtherNamespacesTellsThatItWasAtWork(t *testing.T) {
-	there, here := cronObject("there"), cronObject("here")
-	set(there, "elsewhere", "metadata", "namespace")
-	set(there, []any{wrote(controllerManager, after(time.Hour), nil)}, "metadata", "managedFields")
-	s, err := readText(asYAML(t, listOf(there, here)), Scope{Namespaces: []string{"default"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := s.CronWorkflows[0].Controller.Writes; len(s.CronWorkflows) != 1 || !slices.ContainsFunc(got, created.Add(time.Hour).Equal) {
-		t.Errorf("%d CronWorkflows, Argo wrote at %s", len(s.CronWorkflows), got)
-	}
-}
-
 func TestOfTwoVersionsTheNewerCounts(t *testing.T) {
 	running, ended := workflowObject("tick", "tick-60"), workflowObject("tick", "tick-60")
 	set(running, map[string]any{"phase": "Running", "startedAt": after(time.Minute)}, "status")
