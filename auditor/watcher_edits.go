@@ -28,7 +28,8 @@ const timestampsLag = 2 * time.Second
 
 // note takes in a spec as seen now. It returns the start of the stretch of which
 // more is known than before, zero when that is none. What was in effect between two looks with a gap in between is not known
-// when the spec was edited then; where the object cannot tell, that is so when it is not the same.
+// when the spec was edited then; where the object cannot tell, that is so when it is not the same. What is older than the gap and not
+// known all the same is so since then.
 func (e *edits) note(seen Epoch, now time.Time, zone *time.Location) (edited time.Time) {
 	if e.own != nil {
 		e.own.note(seen, now, zone)
@@ -55,6 +56,10 @@ func (e *edits) note(seen Epoch, now time.Time, zone *time.Location) (edited tim
 	case same:
 		return time.Time{}
 	case !gap.IsZero():
+		// Where it says that it is older than the gap, what was known before that may have been late news.
+		if before := e.epochs[len(e.epochs)-1]; touched && !before.Unknown && seen.From.After(before.From) {
+			gap = earlier(gap, seen.From)
+		}
 		e.add(Epoch{From: gap, Unknown: true}, now)
 		e.add(e.epoch(now), now)
 		return gap

@@ -349,6 +349,14 @@ func TestWhatWasDueBeforeAnEditThatNobodyWatchedIsNotKeptSilent(t *testing.T) {
 	s.restart("04:36:40", 150*time.Second).until("04:41:30").want("04:37 Unknown SpecUnknown", "04:38 Unknown SpecUnknown", "04:40 Missed certain")
 }
 
+func TestWhatASilentWatchDidNotTellOfAnEditIsNotKeptSilent(t *testing.T) {
+	s := newScene(t, func(cw *auditor.CronWorkflow) { cw.Epochs[0].Spec.Schedules = []string{"*/5 * * * *"} })
+	s.see("04:38:30", func(cw *auditor.CronWorkflow) { cw.Status.Succeeded++ })
+	s.cw.Epochs = []auditor.Epoch{{From: clock("04:35:50"), Spec: minuteWorld().in.CronWorkflow.Epochs[0].Spec}}
+	s.restart("04:38:40", 10*time.Second)
+	s.until("04:39:30").want("04:36 Unknown SpecUnknown", "04:37 Unknown SpecUnknown", "04:38 Unknown SpecUnknown", "04:39 Unknown SpecUnknown")
+}
+
 func TestAStopThatIsLiftedIsOver(t *testing.T) {
 	newScene(t).
 		see("04:35:40", func(cw *auditor.CronWorkflow) { cw.Status.Stopped = true }).
