@@ -35,7 +35,8 @@
 //     the firing is newer than status.lastScheduledTime, and newer than the time up to which runs may have been deleted: the end of
 //     the oldest run that a history limit keeps where as many are kept as it allows, or now less the ttl. Where it
 //     may have been deleted, absence is not certain any more once a process has died between the mark that it was about to create
-//     the run (rollcall.dev/intended) and the create.
+//     the run (rollcall.dev/intended) and the create. Nor is it where a run ended and was deleted in the outage: Argo has then counted
+//     more runs than Rollcall can name.
 //     Where a field can be taken out of a spec without a trace (Argo's full CRDs), only what was watched is certain.
 //   - Rollcall is there, one replica leads, and the API server answers.
 //

@@ -298,6 +298,12 @@ func TestMistakesAreFound(t *testing.T) {
 			p.fault(Rollcall, at(4, 50), at(6, 30))
 			p.cron().Statuses = p.cron().Statuses[:8]
 		}, []string{"NotRecovered 5", "NotRecovered 6", "NotRecovered 7", "NotRecovered 8"}},
+		"where Argo counted a run that nobody saw it is not": {func(p *play) {
+			p.recoverable(5, 6, 7, 8)
+			p.fault(Rollcall, at(3, 50), at(6, 30))
+			p.cron().Statuses = p.cron().Statuses[:8]
+			p.run(4).Deleted = at(4, 50)
+		}, []string{"NotRecovered 7", "NotRecovered 8"}},
 		"where a run may have come and gone it is not": {func(p *play) { p.spec().SuccessfulLimit = 0; p.recoverable(5); p.fault(Rollcall, at(4, 50), at(6, 30)) }, nil},
 		"where nobody serves it, it is not":            {func(p *play) { p.recoverable(5); p.cron().Served = time.Time{} }, nil},
 		"where it is switched off, it is not":          {func(p *play) { p.recoverable(5); p.spec().Backfill = "off" }, nil},

@@ -96,7 +96,17 @@ func (c *cronWorkflow) certain(f firing, t time.Time) bool {
 		}
 		break
 	}
-	return !c.Traceless && c.statusAt(t).LastScheduledTime.Before(f.at) && c.horizon(t).Before(f.at)
+	return !c.Traceless && c.statusAt(t).LastScheduledTime.Before(f.at) && c.horizon(t).Before(f.at) && !c.cameAndWent(f.at.Add(-lag), t)
+}
+
+// cameAndWent says whether a run ended and was deleted in one outage, of those in [from, to]: Argo has counted more then than Rollcall
+// can name, and any of them may be the one that is asked for.
+func (c *cronWorkflow) cameAndWent(from, to time.Time) bool {
+	return slices.ContainsFunc(c.troubled, func(s stretch) bool {
+		return !s.from.After(to) && !s.to.Before(from) && slices.ContainsFunc(c.counted, func(w *Workflow) bool {
+			return !w.Ended.IsZero() && w.Ended.After(s.from.Add(-latency)) && !w.Deleted.IsZero() && w.Deleted.Before(s.to.Add(lag))
+		})
+	})
 }
 
 // diedInTheAct says whether, by t, a process may have died between the mark that it was about to create the run of the firing and the
