@@ -297,13 +297,14 @@ func (r *roll) activeAt(t time.Time) (active, justEnded *Run) {
 	return nil, justEnded
 }
 
-// madeSince finds a run of a firing that Argo made after t and that was under way at the firing. Argo writes it to status.active at once:
-// where that was last seen at t, either the news of it is late, or it could not be written.
+// madeSince finds a run of another firing, a newer one where Argo's clock is ahead, that Argo made after t and that was under way at
+// this one. Argo writes it to status.active at once: where that was last seen at t, either the news of it is late, or it could not be
+// written.
 func (f *firing) madeSince(t time.Time) *Run {
 	for i := range f.byCreation {
 		run := &f.byCreation[i]
 		at, native := ScheduledTimeOf(f.in.CronWorkflow.Name, run.Name)
-		if native && at.Before(f.at) && run.BackfilledBy == "" && run.CreatedAt.Add(timestampsLag).After(t) && run.CreatedAt.Before(f.at) && (!run.Finished() || run.FinishedAt.After(f.at)) {
+		if native && !at.Equal(f.at) && run.BackfilledBy == "" && run.CreatedAt.Add(timestampsLag).After(t) && run.CreatedAt.Before(f.at) && (!run.Finished() || run.FinishedAt.After(f.at)) {
 			return run
 		}
 	}
@@ -323,6 +324,11 @@ func (r Run) began() time.Time {
 func (f *firing) blockerGone() string {
 	if slices.ContainsFunc(f.in.Coverage, func(s Stretch) bool { return s.covers(f.at, f.now) }) {
 		return ""
+	}
+	if run := f.newestOnRecord(); run != nil {
+		if name := WorkflowName(f.in.CronWorkflow.Name, run.ScheduledTime); len(f.runs[name]) == 0 {
+			return fmt.Sprintf("Run %s, made at %s, is on record and cannot be seen: whether it was still active then cannot be told.", name, stamp(run.CreatedAt))
+		}
 	}
 	// Where the firing before ran, Forbid saw to it that nothing else was active then; that run itself has been looked at above.
 	// Where a run that is still there kept it from running, the same holds for the one before it.
@@ -345,6 +351,20 @@ func (f *firing) blockerGone() string {
 		return fmt.Sprintf("The run before it, of %s, is gone: whether it was still active then cannot be told.", stamp(last))
 	}
 	return ""
+}
+
+// newestOnRecord is the one of the runs on record that was made last before the firing; nil where there is none.
+func (f *firing) newestOnRecord() (newest *RecordedRun) {
+	if f.in.Record == nil {
+		return nil
+	}
+	for i := range f.in.Record.Runs {
+		run := &f.in.Record.Runs[i]
+		if run.CreatedAt.Before(f.at) && !run.CreatedAt.IsZero() && (newest == nil || run.CreatedAt.After(newest.CreatedAt)) {
+			newest = run
+		}
+	}
+	return newest
 }
 
 // activeAsSeen is what status.active held at the firing: what it holds now where nobody has written to the object since before that, or

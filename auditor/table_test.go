@@ -406,6 +406,13 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			w.in.Runs[2].FinishedAt = time.Time{}
 			w.watched("04:00:00", "04:44:00").Active = []auditor.ActiveSeen{{At: clock("04:38:50"), Runs: 0}}
 		}, outcome{Verdict: auditor.Unknown, Reason: auditor.ForbidUnclear}},
+		"Forbid, and the clock of Argo, which made a newer run that was under way, is ahead": {func(w *world) {
+			w.spec().Policy = auditor.Forbid
+			newer := argoRun("04:41:00")
+			newer.CreatedAt, newer.StartedAt, newer.FinishedAt = clock("04:39:50"), clock("04:39:50"), clock("04:40:30")
+			w.add(newer)
+			w.watched("04:00:00", "04:44:00").Active = []auditor.ActiveSeen{{At: clock("04:39:40"), Runs: 0}}
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.ForbidUnclear}},
 		"Forbid, nothing is active, and nobody has written since before the firing": {func(w *world) {
 			w.spec().Policy = auditor.Forbid
 			w.in.Runs[2].FinishedAt, w.in.Runs[2].Controlled = time.Time{}, true
@@ -455,6 +462,10 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 		"Forbid, and the run before it was deleted": {func(w *world) {
 			w.spec().Policy = auditor.Forbid
 			w.in.Runs = w.in.Runs[:2]
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.ForbidUnclear}},
+		"Forbid, and a run that is on record cannot be seen, as where the watch is silent": {func(w *world) {
+			w.spec().Policy = auditor.Forbid
+			w.in.Record = &auditor.Record{Runs: []auditor.RecordedRun{{ScheduledTime: clock("04:36:00"), CreatedAt: clock("04:39:30"), Verdict: auditor.Backfilled}}}
 		}, outcome{Verdict: auditor.Unknown, Reason: auditor.ForbidUnclear}},
 		"Forbid, the run before it was deleted, but it was watched": {func(w *world) {
 			w.spec().Policy = auditor.Forbid
