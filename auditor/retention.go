@@ -151,7 +151,7 @@ func (f *firing) absence() (Certainty, []string) {
 }
 
 // mayHaveRunLate says whether Argo could start it late, inside its starting deadline, when nobody watched: that it had not run before
-// then says little. Argo starts none late without a deadline, and none older than its last.
+// then says little. Argo starts none late without a deadline, and none older than its last, though a create may hang until after that.
 func (f *firing) mayHaveRunLate() bool {
 	deadline := f.epoch.spec.StartingDeadline
 	if deadline <= 0 || f.in.Record == nil {
@@ -164,7 +164,7 @@ func (f *firing) mayHaveRunLate() bool {
 		passed := slices.ContainsFunc(f.in.Record.Runs, func(run RecordedRun) bool {
 			return run.Verdict != Backfilled && run.ScheduledTime.After(f.at) && !run.CreatedAt.IsZero() && !run.CreatedAt.After(c.To)
 		})
-		return !passed && c.To.Before(earlier(f.at.Add(deadline), f.now))
+		return (!passed || f.ranUnseenSince(c.To)) && c.To.Before(earlier(f.at.Add(deadline), f.now))
 	}
 	return true
 }

@@ -172,3 +172,11 @@ func TestWhatTheAPIServerDidNotConfirmIsNoAbsenceToTheNextProcess(t *testing.T) 
 		t.Errorf("%q", s.said)
 	}
 }
+
+func TestACoverageThatTheAPIServerDidNotConfirmIsNone(t *testing.T) {
+	s := newScene(t, func(cw *auditor.CronWorkflow) { cw.Retention.TTL = 0 })
+	s.silent = true
+	s.run("04:37:00", "04:37:00").until("04:37:40").want("04:37 OnTime")
+	s.restart("04:37:40", 10*time.Second).silent = false
+	s.until("04:37:51").want("04:36 Unknown EvidenceGone")
+}

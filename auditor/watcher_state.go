@@ -39,9 +39,9 @@ func (h *watched) resume(s State) {
 		until = s.Coverage[n-1].To
 	}
 	gap := until.Before(since)
-	h.earlier = s.Coverage
 	edited := h.edits.after(s.Epochs, until, since, gap, h.Watcher.opts.ControllerZone)
 	h.parse()
+	h.earlier = upTo(s.Coverage, h.unconfirmed(s, until).Add(-time.Second))
 	ran := h.record.Runs
 	h.joinRecord(s.Record, since)
 	if gap {
@@ -73,6 +73,19 @@ func (h *watched) resume(s State) {
 	h.noteRuns()
 	h.changed = len(h.edits.epochs) != len(s.Epochs)
 	h.dirty = h.changed || h.err != nil
+}
+
+// unconfirmed is the oldest firing that a process before found absent, without hearing from the API server that it was so: its watch may
+// have been silent since. Where there is none it is when that process last watched.
+func (h *watched) unconfirmed(s State, until time.Time) time.Time {
+	oldest := until.Add(time.Second)
+	for _, f := range s.Unsettled {
+		e, ok := h.epochAt(f.ScheduledTime)
+		if f.Verdict == Pending && ok && f.ScheduledTime.Add(h.grace(e.spec)).Before(until) {
+			oldest = earlier(oldest, f.ScheduledTime)
+		}
+	}
+	return oldest
 }
 
 // reopen makes the firings of a state without a final verdict open again.

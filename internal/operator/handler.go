@@ -19,7 +19,9 @@ func (h handler) CronWorkflow(cw auditor.CronWorkflow) {
 			h.hear(cw.CreatedAt)
 		}
 		h.seeCronWorkflow(cw)
-		h.crons[key].heard = h.now()
+		c := h.crons[key]
+		c.heard = h.now()
+		c.doubt.hear(cw)
 	})
 }
 

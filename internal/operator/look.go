@@ -14,8 +14,22 @@ type question struct {
 	absent []auditor.Finding
 }
 
-// doubtFor is for how long a look counts that found a CronWorkflow other than it is here: the next one, some 10 s later, decides.
+// doubt is what a look leaves that found a CronWorkflow other than it is here.
+type doubt struct {
+	since time.Time
+	found auditor.CronWorkflow
+	// newest is the newest firing that was asked for; told says that the watch has come to what was found.
+	newest time.Time
+	told   bool
+}
+
+// doubtFor is for how long such a look counts: the next one, some 10 s later, decides.
 const doubtFor = time.Minute
+
+// hear takes in what the watch tells. It may have come past what was found before that was known here.
+func (d *doubt) hear(cw auditor.CronWorkflow) {
+	d.told = d.told || !d.since.IsZero() && (alike(cw, d.found) || newest(cw.Status).After(newest(d.found.Status)))
+}
 
 // askForLost has the names of what seems lost read from the API server, all those of a namespace at once.
 func (r *roll) askForLost(judged []auditor.Judgement) {
@@ -88,15 +102,19 @@ func (r *roll) readLost(ctx context.Context, namespace string, questions []quest
 
 // answer confirms what does not exist. Where the CronWorkflow itself is not what it is here, the watch is given the time to tell,
 // which it does in order; what it does not tell in that time is taken from the look, and what else came and went since it last told
-// something is not known.
+// something is not known. Where it has told what the look before found, it is not silent, though there may be newer changes by now, as
+// where Argo writes its error many times a second.
 func (r *roll) answer(q question, live auditor.CronWorkflow, runs []auditor.Run, now time.Time) {
 	c := q.cron
 	if r.crons[c.key] != c || live.UID != c.cw.UID {
 		return
 	}
-	if !alike(live, c.cw) {
-		if now.Sub(c.doubted) > doubtFor {
-			c.doubted = now
+	d := c.doubt
+	c.doubt = doubt{}
+	same, recent := alike(live, c.cw), now.Sub(d.since) <= doubtFor
+	if !same && (!recent || !d.told) {
+		if !recent {
+			c.doubt = doubt{since: now, found: live, newest: q.absent[len(q.absent)-1].ScheduledTime}
 			return
 		}
 		r.Log.Warn("the watch does not tell what the API server says: what came and went unseen is not known", "cronworkflow", c.key.String(), "from", c.heard)
@@ -104,14 +122,13 @@ func (r *roll) answer(q question, live auditor.CronWorkflow, runs []auditor.Run,
 		live.Retention, live.Served = c.cw.Retention, c.cw.Served
 		r.seeCronWorkflow(live)
 	}
-	c.doubted = time.Time{}
 	found := map[string]bool{}
 	for _, run := range runs {
 		found[run.Name] = true
 	}
 	var absent []time.Time
 	for _, f := range q.absent {
-		if !found[f.Workflow] {
+		if !found[f.Workflow] && (same || !d.told || !f.ScheduledTime.After(d.newest)) {
 			absent = append(absent, f.ScheduledTime)
 		}
 	}

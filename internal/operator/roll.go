@@ -45,9 +45,9 @@ type cron struct {
 	gauges     metrics.Gauges
 	recovery
 	told
-	// looking says that a last look is under way; doubted is when one first found the CronWorkflow other than it is here.
+	// looking says that a last look is under way.
 	looking bool
-	doubted time.Time
+	doubt   doubt
 	// heard is when the watch last told of it.
 	heard time.Time
 }

@@ -1,6 +1,8 @@
 package operator
 
 import (
+	"context"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,6 +58,38 @@ func TestWhereTheWatchTellsLessThanTheAPIServerNothingIsCertain(t *testing.T) {
 		w.did()
 		until("00:03:00")
 		expect(t, "runs made", w.did("create"))
+	})
+}
+
+// busy is a world in which a CronWorkflow is written to all the time, so that the API server is always a little ahead of the watch.
+type busy struct{ *world }
+
+func (b busy) Present(ctx context.Context, namespace string, names []string) ([]auditor.CronWorkflow, error) {
+	change := func(cw *auditor.CronWorkflow) { cw.Status.Failed++ }
+	b.mu.Lock()
+	cw := b.crons[key("tick")]
+	change(&cw)
+	b.crons[key("tick")] = cw
+	b.mu.Unlock()
+	time.AfterFunc(5*time.Millisecond, func() { b.change("tick", func(*auditor.CronWorkflow) {}) })
+	return b.world.Present(ctx, namespace, names)
+}
+
+func TestWhereTheWatchTellsALittleLaterThanTheAPIServerItIsNotSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		w.put(everyMinute("tick", spec(func(s *auditor.Spec) { s.Schedules = []string{"1 * * * *"} })))
+		w.put(everyMinute("tock", spec(func(s *auditor.Spec) { s.Schedules = []string{"1,2 * * * *"} })))
+		fail := func(cw *auditor.CronWorkflow) { cw.Status.Failed++ }
+		w.change("tock", fail)
+		p := w.starts(t, func(o *Options) { o.Cluster = busy{w} })
+		p.leads <- true
+		until("00:01:00")
+		w.run("tock", at(1))
+		until("00:02:05")
+		w.change("tock", fail) // one that could not even be created
+		until("00:03:00")
+		expect(t, "runs made", w.did("create"), fmt.Sprintf("create tick-%d", at(1).Unix()), fmt.Sprintf("create tock-%d", at(2).Unix()))
 	})
 }
 
