@@ -180,3 +180,10 @@ func TestACoverageThatTheAPIServerDidNotConfirmIsNone(t *testing.T) {
 	s.restart("04:37:40", 10*time.Second).silent = false
 	s.until("04:37:51").want("04:36 Unknown EvidenceGone")
 }
+
+func TestANewerFiringSupersedesOnceItsRunIsSeen(t *testing.T) {
+	s := newScene(t, func(cw *auditor.CronWorkflow) { cw.Epochs[0].Spec.Policy = auditor.Replace }).until("04:36:30").want("04:36 Missed certain")
+	s.see("04:37:00", func(cw *auditor.CronWorkflow) { cw.Status.LastScheduledTime = clock("04:37:00") }).until("04:37:01").want()
+	s.w.SeeRun("default", argoRun("04:37:00"), clock("04:37:02"))
+	s.until("04:37:03").want("04:36 Skipped Superseded")
+}

@@ -138,6 +138,7 @@ func (h *watched) noteRan(run RecordedRun) {
 			return
 		}
 		h.record.Runs[i] = run // the run itself tells more than the status
+		h.supersede(t)
 		if !t.After(h.cursor) && h.openAt(t) == nil {
 			h.addExtra(extra{t, old.Verdict})
 		}
@@ -160,10 +161,19 @@ func (h *watched) noteRan(run RecordedRun) {
 	}
 	h.record.Runs = slices.Insert(h.record.Runs, i, run)
 	h.forgetRuns()
-	if h.opts.CatchUp == CatchUpLatest || len(h.parsed) > 0 && h.parsed[len(h.parsed)-1].spec.Policy == Replace {
-		for _, o := range h.open {
-			o.again = o.again || o.said.Verdict == Missed && o.at.Before(t)
-		}
+	if !run.CreatedAt.IsZero() {
+		h.supersede(t)
+	}
+}
+
+// supersede judges what is missed anew where a newer firing that ran makes it pointless. That is so once its run has been seen: Argo, back
+// from a standstill, writes to the status of a CronWorkflow what it runs for the one that had that name before.
+func (h *watched) supersede(newer time.Time) {
+	if h.opts.CatchUp != CatchUpLatest && (len(h.parsed) == 0 || h.parsed[len(h.parsed)-1].spec.Policy != Replace) {
+		return
+	}
+	for _, o := range h.open {
+		o.again = o.again || o.said.Verdict == Missed && o.at.Before(newer)
 	}
 }
 
