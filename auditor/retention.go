@@ -131,7 +131,7 @@ func (f *firing) absence() (Certainty, []string) {
 		return "", append(said, "Argo counted more finished runs than can be named.")
 	case !retained && f.mayBeSubmitted():
 		return "", append(said, "Argo's attempt to create it was not refused but failed, as when the answer is lost, so the run may have been there.")
-	case newer && retained && !f.ranUnseen() && f.epoch.traceless:
+	case newer && retained && !f.ranUnseen() && f.traceless():
 		return Likely, append(said, "With these CRDs a field can have been removed from the spec without leaving a trace.")
 	case newer && retained && !f.ranUnseen():
 		return Certain, said
@@ -148,6 +148,11 @@ func (f *firing) absence() (Certainty, []string) {
 		}
 	}
 	return "", said
+}
+
+// traceless says whether a field may have been removed from the spec before the firing, without a trace.
+func (f *firing) traceless() bool {
+	return f.epoch.traceless && (f.epoch.watched.IsZero() || !f.epoch.watched.Before(f.at))
 }
 
 // mayHaveRunLate says whether Argo could start it late, inside its starting deadline, when nobody watched: that it had not run before

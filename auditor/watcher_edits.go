@@ -17,6 +17,8 @@ type edits struct {
 	says, told time.Time
 	spec       Spec
 	refused    error
+	// traceless is Epoch.Traceless of the last one seen.
+	traceless bool
 	// appended is when an epoch was last added.
 	appended time.Time
 	// unwatched, unless zero, is until when it was watched before a gap after which it has not been seen yet.
@@ -38,7 +40,7 @@ func (e *edits) note(seen Epoch, now time.Time, zone *time.Location) (edited tim
 	same := known && sameSpec(e.spec, seen.Spec)
 	touched := !seen.From.Equal(e.says)
 	gap := e.unwatched
-	e.unwatched, e.spec = time.Time{}, seen.Spec
+	e.unwatched, e.spec, e.traceless = time.Time{}, seen.Spec, seen.Traceless
 	if touched {
 		e.says, e.told = seen.From, now
 	}
@@ -48,10 +50,11 @@ func (e *edits) note(seen Epoch, now time.Time, zone *time.Location) (edited tim
 	from := now
 	switch {
 	case !known:
-		from = seen.From
+		e.add(e.unwatchedEpoch(seen.From, now), now)
+		return seen.From
 	case !gap.IsZero() && touched && seen.From.Add(timestampsLag).After(gap):
 		e.add(Epoch{From: gap, Unknown: true}, now)
-		e.add(e.epoch(later(seen.From, gap)), now)
+		e.add(e.unwatchedEpoch(later(seen.From, gap), now), now)
 		return gap
 	case same:
 		return time.Time{}
@@ -77,6 +80,15 @@ func (e *edits) epoch(from time.Time) Epoch {
 		return Epoch{From: from, Unknown: true}
 	}
 	return Epoch{From: from, Spec: e.spec}
+}
+
+// unwatchedEpoch is that of the last spec, seen at a time and not before.
+func (e *edits) unwatchedEpoch(from, seen time.Time) Epoch {
+	epoch := e.epoch(from)
+	if e.traceless && !epoch.Unknown && from.Before(seen) {
+		epoch.Traceless, epoch.Watched = true, seen
+	}
+	return epoch
 }
 
 func (e *edits) add(epoch Epoch, now time.Time) {
@@ -106,7 +118,7 @@ func (e *edits) missed(from, before time.Time) (edited time.Time) {
 		return from
 	case i < 0 && len(e.epochs) > 0 && e.told.After(from) && e.says.After(from):
 		e.add(Epoch{From: from, Unknown: true}, before)
-		e.add(e.epoch(e.says), before)
+		e.add(e.unwatchedEpoch(e.says, e.told), before)
 		return from
 	}
 	return time.Time{}

@@ -357,6 +357,23 @@ func TestWhatASilentWatchDidNotTellOfAnEditIsNotKeptSilent(t *testing.T) {
 	s.until("04:39:30").want("04:36 Unknown SpecUnknown", "04:37 Unknown SpecUnknown", "04:38 Unknown SpecUnknown", "04:39 Unknown SpecUnknown")
 }
 
+func TestWhatMayHaveBeenRemovedFromASpecBeforeItWasWatchedIsNotCertain(t *testing.T) {
+	want := []string{"04:37 Unknown SpecUnknown", "04:38 Missed likely", "04:39 Missed certain"}
+	edited := func(cw *auditor.CronWorkflow) { // suspended, and resumed by removing the field, at any time
+		cw.Epochs = []auditor.Epoch{{From: clock("04:37:10"), Spec: cw.Epochs[0].Spec, Traceless: true}}
+	}
+	s := newScene(t).run("04:36:00", "04:36:00").until("04:36:30").want("04:36 OnTime")
+	edited(&s.cw)
+	s.restart("04:36:40", 100*time.Second).until("04:39:30").want(want...)
+	t.Run("to the next process either", func(t *testing.T) {
+		s.restart("04:39:40", time.Second).until("04:39:50").want()
+		open := s.state().Open
+		if len(open) != 2 || open[0].Certainty != auditor.Likely || open[1].Certainty != auditor.Certain {
+			t.Errorf("%+v", open)
+		}
+	})
+}
+
 func TestAStopThatIsLiftedIsOver(t *testing.T) {
 	newScene(t).
 		see("04:35:40", func(cw *auditor.CronWorkflow) { cw.Status.Stopped = true }).

@@ -113,6 +113,10 @@ func epoch(e auditor.Epoch) v1alpha1.SpecEpoch {
 		recordable = recordable && verbatim(s)
 		out.Schedules = append(out.Schedules, v1alpha1.Expression(s))
 	}
+	if e.Traceless && !e.Watched.IsZero() {
+		watched := micro(e.Watched)
+		out.TracelessUntil = &watched
+	}
 	if e.Unknown || !recordable || measured(&out) > epochBytes/2 {
 		return v1alpha1.SpecEpoch{From: from, Unknown: true}
 	}

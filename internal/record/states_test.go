@@ -137,6 +137,9 @@ func epochsFrom() *rapid.Generator[[]auditor.Epoch] {
 				Policy:           rapid.SampledFrom([]auditor.Policy{"", auditor.Allow, auditor.Forbid, auditor.Replace}).Draw(t, "policy"),
 				StartingDeadline: time.Duration(rapid.IntRange(0, 1e6).Draw(t, "deadline")) * time.Second,
 			}})
+			if rapid.Bool().Draw(t, "traceless") {
+				all[len(all)-1].Traceless, all[len(all)-1].Watched = true, instants().Draw(t, "watched")
+			}
 		}
 		return all
 	})

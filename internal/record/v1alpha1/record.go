@@ -10,6 +10,11 @@ type Expression string
 // SpecEpoch is a stretch of time, until the next one begins, in which the spec stayed the same.
 type SpecEpoch struct {
 	From metav1.MicroTime `json:"from"`
+	// TracelessUntil is until when nobody watched the spec, and a field may have been removed from it without a trace, as with Argo's full
+	// CRDs.
+	//
+	// +optional
+	TracelessUntil *metav1.MicroTime `json:"tracelessUntil,omitempty"`
 	// Unknown says that the spec of this stretch is not known, or too long for this record; the rest is then empty.
 	//
 	// +optional

@@ -296,6 +296,10 @@ func (in *Run) DeepCopy() *Run {
 func (in *SpecEpoch) DeepCopyInto(out *SpecEpoch) {
 	*out = *in
 	in.From.DeepCopyInto(&out.From)
+	if in.TracelessUntil != nil {
+		in, out := &in.TracelessUntil, &out.TracelessUntil
+		*out = (*in).DeepCopy()
+	}
 	if in.Schedules != nil {
 		in, out := &in.Schedules, &out.Schedules
 		*out = make([]Expression, len(*in))
