@@ -20,7 +20,7 @@ type State struct {
 	// Record is what later verdicts rest on.
 	Record Record
 	// Accounted is up to how many finished runs status.succeeded and status.failed may count together without one that nobody
-	// saw; 0 where it is not known.
+	// saw.
 	Accounted int64
 	// Open are the firings that are Missed: lost, and still to be recovered.
 	Open []Finding

@@ -5,8 +5,9 @@ import "time"
 // counting compares the finished runs that Argo counts in the CronWorkflow's status with those that were seen, so that runs
 // that came and went while nobody watched leave a trace.
 type counting struct {
-	// accounted is up to how many Argo may count without one that nobody saw; 0 where nothing is known yet.
+	// accounted is up to how many Argo may count without one that nobody saw; known is false before the first look.
 	accounted int64
+	known     bool
 	// unwatched is since when nobody watched, zero when that has been settled; again is when somebody did again.
 	unwatched, again time.Time
 }
@@ -20,7 +21,7 @@ func (h *watched) seeFinished(run *seenRun) {
 		return
 	}
 	run.counted = true
-	if h.counting.accounted > 0 {
+	if h.counting.known {
 		h.counting.accounted++
 	}
 }
@@ -28,9 +29,9 @@ func (h *watched) seeFinished(run *seenRun) {
 // settleCounts compares. It is done at looks and not at once, so that the order in which a run and its CronWorkflow are seen
 // does not matter.
 func (h *watched) settleCounts(now time.Time) {
-	c, counted := &h.counting, h.cw.Status.Succeeded+h.cw.Status.Failed
+	c, counted := &h.counting, h.counted()
 	if !c.unwatched.IsZero() && h.seenAt.After(c.unwatched) {
-		if c.accounted > 0 && counted > c.accounted {
+		if c.known && counted > c.accounted {
 			h.noteUnseen(Stretch{From: c.unwatched, To: later(c.again, h.seenAt)})
 			h.changed = true
 		}
@@ -39,7 +40,11 @@ func (h *watched) settleCounts(now time.Time) {
 	if counted > c.accounted || h.atRest(now) {
 		c.accounted = counted
 	}
+	c.known = true
 }
+
+// counted is how many finished runs Argo counts.
+func (h *watched) counted() int64 { return h.cw.Status.Succeeded + h.cw.Status.Failed }
 
 // atRest says that Argo has had the time to count every run.
 func (h *watched) atRest(now time.Time) bool {

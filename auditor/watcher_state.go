@@ -12,6 +12,9 @@ func (h *watched) state() State {
 		UID: h.cw.UID, Epochs: slices.Clone(h.edits.epochs), Coverage: h.coverage(h.now), AuditedThrough: h.cursor,
 		Totals: maps.Clone(h.totals), Record: h.record.clone(), Accounted: h.counting.accounted, Notable: slices.Clone(h.notable),
 	}
+	if !h.counting.known {
+		s.Accounted = h.counted()
+	}
 	for _, o := range h.open {
 		switch o.said.Verdict {
 		case Missed:
@@ -204,15 +207,12 @@ func unite[T any](a, b []T, at func(T) time.Time) []T {
 
 // resumeCounts compares Argo's count of finished runs with what was accounted for before a gap.
 func (h *watched) resumeCounts(accounted int64, until, since time.Time) {
-	if accounted <= 0 {
-		return
-	}
 	for _, run := range h.runs {
 		if h.counts(run.Run) && run.Finished() && run.FinishedAt.After(until) {
 			accounted++
 		}
 	}
-	if counted := h.cw.Status.Succeeded + h.cw.Status.Failed; counted > accounted {
+	if h.counted() > accounted {
 		h.noteUnseen(Stretch{From: until, To: since})
 	}
 }

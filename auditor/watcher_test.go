@@ -433,6 +433,15 @@ func TestAMissStaysOneOverARestart(t *testing.T) {
 		s.cw.Status.LastScheduledTime = clock("04:37:00") // when nobody watches
 		s.restart("04:36:40", time.Minute).until("04:37:59").want("04:36 Unknown EvidenceGone", "04:37 OnTime StatusOnly")
 	})
+	t.Run("likely, where Argo counts runs that nobody saw, and had counted none", func(t *testing.T) {
+		s := newScene(t).until("04:36:30").want("04:36 Missed certain")
+		s.cw.Status.Failed, s.cw.Status.LastScheduledTime = 2, clock("04:37:00") // of which a person retried one, with success, since
+		retried := argoRun("04:37:00")
+		s.w.SeeRun("default", retried, clock("04:36:40"))
+		s.restart("04:36:40", time.Minute)
+		s.w.SeeRun("default", retried, clock("04:37:40"))
+		s.until("04:37:59").want("04:36 Missed likely", "04:37 OnTime")
+	})
 	t.Run("unknown, where Argo counts a run that nobody saw, of those that something deletes", func(t *testing.T) {
 		s := newScene(t, func(cw *auditor.CronWorkflow) { cw.Status.Succeeded = 7 })
 		s.until("04:36:30").run("04:37:00", "04:37:00").until("04:37:30").want("04:36 Missed certain", "04:37 OnTime")
