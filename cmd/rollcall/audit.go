@@ -70,7 +70,7 @@ Exit status: 0 nothing was lost; 2 something is Missed, Expired or GaveUp; 1 at 
 
 func (a *audit) run(cmd *cobra.Command, names []string) error {
 	times, err := a.window.parse(cmd)
-	if err := errors.Join(err, a.output.validate(), a.validate()); err != nil {
+	if err := errors.Join(err, a.output.validate(), a.validate(), validateLimit(cmd, a.limit)); err != nil {
 		return err
 	}
 	ctx := cmd.Context()
@@ -96,12 +96,17 @@ func (a *audit) run(cmd *cobra.Command, names []string) error {
 	return a.conclude(r).asError()
 }
 
+// validateLimit checks --limit, which where it is not given is 0 for none.
+func validateLimit(cmd *cobra.Command, limit int) error {
+	if limit < 0 || limit > auditor.MaxFirings || limit == 0 && cmd.Flags().Changed("limit") {
+		return fmt.Errorf("--limit: %d is not between 1 and %d", limit, auditor.MaxFirings)
+	}
+	return nil
+}
+
 // validate checks the flags that do not go together.
 func (a *audit) validate() error {
 	var problems []error
-	if a.limit < 0 || a.limit > auditor.MaxFirings {
-		problems = append(problems, fmt.Errorf("--limit: %d is not between 1 and %d", a.limit, auditor.MaxFirings))
-	}
 	if a.fromDump() && a.backfill {
 		problems = append(problems, errors.New("--backfill needs a cluster, and -f reads a dump: leave out one of them"))
 	}

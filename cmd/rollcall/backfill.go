@@ -54,6 +54,7 @@ Exit status: 0 all that was lost is recovered (with --dry-run: would be); 2 some
 	}
 	b := &recoverOne{output: newOutput(env, cmd, formatTable, formatJSON, formatYAML)}
 	b.source = newSource(env, cmd)
+	b.connection.dumpless = true
 	cmd.Flags().StringVar(&b.from, "from", "", "Recover firings after this time (RFC 3339 with zone)")
 	cmd.Flags().StringVar(&b.to, "to", "", "Recover firings until this time (RFC 3339 with zone; default: now)")
 	cmd.Flags().StringArrayVar(&b.at, "at", nil, "Recover the firing of this scheduled time (RFC 3339 with zone); may be repeated")

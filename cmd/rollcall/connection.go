@@ -18,8 +18,10 @@ import (
 // connection is the way to a cluster, by kubectl's own flags.
 type connection struct {
 	flags *genericclioptions.ConfigFlags
-	// clusterOnly says that there is no dump that could be read instead, and that the cluster may be the one around this process.
+	// clusterOnly is dumpless, and the cluster may be the one around this process.
 	clusterOnly bool
+	// dumpless says that there is no dump that could be read instead.
+	dumpless bool
 }
 
 func newConnection() *connection {
@@ -93,6 +95,8 @@ func (c *connection) explain(err error) error {
 	switch empty := clientcmd.IsEmptyConfig(err) || errors.Is(err, argo.ErrUnreachable) && c.nowhere(); {
 	case empty && c.clusterOnly:
 		return errNoCluster
+	case empty && c.dumpless:
+		return errors.New("no cluster to talk to: there is no kubeconfig; name one with --kubeconfig or $KUBECONFIG")
 	case empty:
 		return errors.New("no cluster to talk to: there is no kubeconfig; name one with --kubeconfig or $KUBECONFIG, or read a dump with -f")
 	}

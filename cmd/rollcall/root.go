@@ -51,6 +51,9 @@ wholly or for one CronWorkflow.`,
 		SilenceUsage:  true,
 	}
 	root.SuggestionsMinimumDistance = 2
+	build := buildVersion()
+	root.Version = build.Version
+	root.SetVersionTemplate(versionLine(build))
 	root.SetIn(env.In)
 	root.SetOut(env.Out)
 	root.SetErr(env.ErrOut)

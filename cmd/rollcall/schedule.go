@@ -50,7 +50,7 @@ Without --to the next 10 firings are listed, and what daylight saving time does 
 	cmd.Flags().StringVar(&f.to, "to", "", "List firings until this time (RFC 3339 with zone)")
 	cmd.Flags().IntVar(&f.limit, "limit", 0, fmt.Sprintf("List at most this many firings (default: %d, or with --to all)", nextFirings))
 	completeFlag(cmd, "timezone", cobra.NoFileCompletions)
-	cmd.RunE = func(_ *cobra.Command, args []string) error { return f.run(args) }
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) }
 	return cmd
 }
 
@@ -74,9 +74,9 @@ func expressions(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-func (f *firings) run(args []string) error {
+func (f *firings) run(cmd *cobra.Command, args []string) error {
 	zone, times, err := f.parse()
-	if err := errors.Join(err, f.validate()); err != nil {
+	if err := errors.Join(err, f.validate(), validateLimit(cmd, f.limit)); err != nil {
 		return err
 	}
 	parsed, err := schedule.Parse(args, f.timezone, time.UTC)
@@ -138,9 +138,6 @@ func (f *firings) parse() (zone *time.Location, window auditor.Window, err error
 		if window.To, err = parseTime("--to", f.to); err != nil {
 			problems = append(problems, err)
 		}
-	}
-	if f.limit < 0 || f.limit > auditor.MaxFirings {
-		problems = append(problems, fmt.Errorf("--limit: %d is not between 1 and %d", f.limit, auditor.MaxFirings))
 	}
 	if len(problems) == 0 {
 		problems = append(problems, ordered(window.From, window.To))

@@ -72,7 +72,7 @@ func (s *source) read(ctx context.Context, names []string, allNamespaces bool) (
 		if e.now = e.Now; !now.IsZero() {
 			e.now = now
 		} else if e.now.IsZero() {
-			return nil, fmt.Errorf("--now: the dump has no time in it to judge by: give one, like --now 2026-11-23T04:45:00Z")
+			return nil, fmt.Errorf("--now: the dump has no time in it to judge by, as a manifest has none: make it with kubectl get, or give one, like --now 2026-11-23T04:45:00Z")
 		}
 		e.recall(states, false)
 		s.say(e)

@@ -32,10 +32,14 @@ func newVersion(env environment) *cobra.Command {
 		if !out.forPeople() {
 			return out.document(v)
 		}
-		_, err := fmt.Fprintf(out.Out, "rollcall %s (commit %s, %s, %s)\n", v.Version, v.Commit, v.Go, v.Platform)
+		_, err := fmt.Fprint(out.Out, versionLine(v))
 		return err
 	}
 	return cmd
+}
+
+func versionLine(v *report.Version) string {
+	return fmt.Sprintf("rollcall %s (commit %s, %s, %s)\n", v.Version, v.Commit, v.Go, v.Platform)
 }
 
 func buildVersion() *report.Version {
