@@ -373,6 +373,12 @@ func TestMistakesAreFound(t *testing.T) {
 			w.Terminated = at(5, 40)
 			p.say(5, "Backfilled", "")
 		}, []string{"RecoveryKilled 5"}},
+		"Replace may stop one a little before the next firing, by Argo's clock": {func(p *play) {
+			p.spec().Policy = "Replace"
+			p.argoAway(5)
+			p.rollcallRuns(5, at(5, 32), 25*time.Second).Terminated = at(5, 57)
+			p.say(5, "Backfilled", "")
+		}, nil},
 		"Replace stops a recovered run that Argo has just forgotten": {func(p *play) {
 			p.spec().Policy = "Replace"
 			p.argoAway(5)

@@ -173,7 +173,7 @@ func (e *exam) terminated(c *cronWorkflow, r *Workflow, at time.Time) {
 	when := r.Terminated
 	due := slices.ContainsFunc(c.firings, func(f firing) bool {
 		soon := !f.at.Before(when.Add(-lag)) || c.argoDown.overlap(f.at, when)
-		return f.at.After(at) && soon && !f.at.After(when.Add(latency))
+		return f.at.After(at) && soon && !f.at.After(when.Add(quietBefore)) // Argo's clock may be ahead
 	})
 	late := slices.ContainsFunc(c.counted, func(w *Workflow) bool {
 		of, ok := c.of[w]
