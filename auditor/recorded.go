@@ -38,7 +38,7 @@ func WithState(in Input, s State, now time.Time, opts Options) Input {
 	}
 	in.Record = merged.Record
 	in.Record.Runs = slices.DeleteFunc(in.Record.Runs, func(run RecordedRun) bool { return !s.tellsOf(run) })
-	in.Coverage = from(s.complete(in.CronWorkflow.Epochs), s.Coverage)
+	in.Coverage = from(s.complete(in.CronWorkflow.Epochs), w.all[key].earlier)
 	in.Lost = slices.DeleteFunc(slices.Concat(s.Open, s.Notable), func(f Finding) bool { return !f.Verdict.Lost() })
 	return in
 }

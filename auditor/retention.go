@@ -150,7 +150,7 @@ func (f *firing) absence() (Certainty, []string) {
 	return "", said
 }
 
-// traceless says whether a field may have been removed from the spec before the firing, without a trace.
+// traceless says whether a field may have been in the spec at the firing that was removed, without a trace, before somebody watched.
 func (f *firing) traceless() bool {
 	return f.epoch.traceless && (f.epoch.watched.IsZero() || !f.epoch.watched.Before(f.at))
 }
@@ -169,7 +169,9 @@ func (f *firing) mayHaveRunLate() bool {
 		passed := slices.ContainsFunc(f.in.Record.Runs, func(run RecordedRun) bool {
 			return run.Verdict != Backfilled && run.ScheduledTime.After(f.at) && !run.CreatedAt.IsZero() && !run.CreatedAt.After(c.To)
 		})
-		return (!passed || f.ranUnseenSince(c.To)) && c.To.Before(earlier(f.at.Add(deadline), f.now))
+		end := earlier(f.at.Add(deadline), f.now)
+		unseen := slices.ContainsFunc(f.in.Record.Unseen, func(s Stretch) bool { return s.From.Before(end) && !s.To.Before(c.To) })
+		return (!passed || unseen) && c.To.Before(end)
 	}
 	return true
 }

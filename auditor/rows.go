@@ -325,7 +325,7 @@ func (f *firing) blockerGone() string {
 	if slices.ContainsFunc(f.in.Coverage, func(s Stretch) bool { return s.covers(f.at, f.now) }) {
 		return ""
 	}
-	if run := f.newestOnRecord(); run != nil {
+	if run := f.newestOnRecord(); run != nil && !f.horizon.from.After(run.CreatedAt) {
 		if name := WorkflowName(f.in.CronWorkflow.Name, run.ScheduledTime); len(f.runs[name]) == 0 {
 			return fmt.Sprintf("Run %s, made at %s, is on record and cannot be seen: whether it was still active then cannot be told.", name, stamp(run.CreatedAt))
 		}

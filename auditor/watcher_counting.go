@@ -5,9 +5,8 @@ import "time"
 // counting compares the finished runs that Argo counts in the CronWorkflow's status with those that were seen, so that runs
 // that came and went while nobody watched leave a trace.
 type counting struct {
-	// accounted is up to how many Argo may count without one that nobody saw; known is false before the first look.
+	// accounted is up to how many Argo may count without one that nobody saw.
 	accounted int64
-	known     bool
 	// unwatched is since when nobody watched, zero when that has been settled; again is when somebody did again.
 	unwatched, again time.Time
 }
@@ -21,9 +20,7 @@ func (h *watched) seeFinished(run *seenRun) {
 		return
 	}
 	run.counted = true
-	if h.counting.known {
-		h.counting.accounted++
-	}
+	h.counting.accounted++
 }
 
 // settleCounts compares. It is done at looks and not at once, so that the order in which a run and its CronWorkflow are seen
@@ -31,7 +28,7 @@ func (h *watched) seeFinished(run *seenRun) {
 func (h *watched) settleCounts(now time.Time) {
 	c, counted := &h.counting, h.counted()
 	if !c.unwatched.IsZero() && h.seenAt.After(c.unwatched) {
-		if c.known && counted > c.accounted {
+		if counted > c.accounted {
 			h.noteUnseen(Stretch{From: c.unwatched, To: later(c.again, h.seenAt)})
 			h.changed = true
 		}
@@ -40,7 +37,6 @@ func (h *watched) settleCounts(now time.Time) {
 	if counted > c.accounted || h.atRest(now) {
 		c.accounted = counted
 	}
-	c.known = true
 }
 
 // counted is how many finished runs Argo counts.

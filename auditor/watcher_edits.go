@@ -30,8 +30,8 @@ const timestampsLag = 2 * time.Second
 
 // note takes in a spec as seen now. It returns the start of the stretch of which
 // more is known than before, zero when that is none. What was in effect between two looks with a gap in between is not known
-// when the spec was edited then; where the object cannot tell, that is so when it is not the same. What is older than the gap and not
-// known all the same is so since then.
+// when the spec was edited then; where the object cannot tell, that is so when it is not the same. An edit that says it is older than the
+// gap and was not seen leaves unknown what was since then; one that can leave no trace is not certainly none.
 func (e *edits) note(seen Epoch, now time.Time, zone *time.Location) (edited time.Time) {
 	if e.own != nil {
 		e.own.note(seen, now, zone)
@@ -39,6 +39,7 @@ func (e *edits) note(seen Epoch, now time.Time, zone *time.Location) (edited tim
 	known := len(e.epochs) > 0
 	same := known && sameSpec(e.spec, seen.Spec)
 	touched := !seen.From.Equal(e.says)
+	newer := seen.From.After(e.says)
 	gap := e.unwatched
 	e.unwatched, e.spec, e.traceless = time.Time{}, seen.Spec, seen.Traceless
 	if touched {
@@ -57,7 +58,13 @@ func (e *edits) note(seen Epoch, now time.Time, zone *time.Location) (edited tim
 		e.add(e.unwatchedEpoch(later(seen.From, gap), now), now)
 		return gap
 	case same:
-		return time.Time{}
+		last := len(e.epochs) - 1
+		if gap.IsZero() || !seen.Traceless || e.epochs[last].Unknown {
+			return time.Time{}
+		}
+		e.epochs = slices.Clone(e.epochs)
+		e.epochs[last].Traceless, e.epochs[last].Watched = true, now
+		return gap
 	case !gap.IsZero():
 		// Where it says that it is older than the gap, what was known before that may have been late news.
 		if before := e.epochs[len(e.epochs)-1]; touched && !before.Unknown && seen.From.After(before.From) {
@@ -66,8 +73,9 @@ func (e *edits) note(seen Epoch, now time.Time, zone *time.Location) (edited tim
 		e.add(Epoch{From: gap, Unknown: true}, now)
 		e.add(e.epoch(now), now)
 		return gap
-	case touched && !seen.From.After(now):
-		// What it says may be long ago: a watch that was silent tells in order, and late.
+	case touched && newer && !seen.From.After(now):
+		// What it says may be long ago: a watch that was silent tells in order, and late. Where a field is removed, the object may
+		// go back to an older time: who owned it is not listed any more.
 		from = later(seen.From, e.epochs[len(e.epochs)-1].From)
 	}
 	e.add(e.epoch(from), now)

@@ -12,9 +12,6 @@ func (h *watched) state() State {
 		UID: h.cw.UID, Epochs: slices.Clone(h.edits.epochs), Coverage: h.coverage(h.now), AuditedThrough: h.cursor,
 		Totals: maps.Clone(h.totals), Record: h.record.clone(), Accounted: h.counting.accounted, Notable: slices.Clone(h.notable),
 	}
-	if !h.counting.known {
-		s.Accounted = h.counted()
-	}
 	for _, o := range h.open {
 		switch o.said.Verdict {
 		case Missed:
@@ -41,10 +38,11 @@ func (h *watched) resume(s State) {
 	if n := len(s.Coverage); n > 0 {
 		until = s.Coverage[n-1].To
 	}
+	until = h.confirmed(s, until)
 	gap := until.Before(since)
 	edited := h.edits.after(s.Epochs, until, since, gap, h.Watcher.opts.ControllerZone)
 	h.parse()
-	h.earlier = upTo(s.Coverage, h.unconfirmed(s, until).Add(-time.Second))
+	h.earlier = upTo(s.Coverage, until)
 	ran := h.record.Runs
 	h.joinRecord(s.Record, since)
 	if gap {
@@ -78,17 +76,16 @@ func (h *watched) resume(s State) {
 	h.dirty = h.changed || h.err != nil
 }
 
-// unconfirmed is the oldest firing that a process before found absent, without hearing from the API server that it was so: its watch may
-// have been silent since. Where there is none it is when that process last watched.
-func (h *watched) unconfirmed(s State, until time.Time) time.Time {
-	oldest := until.Add(time.Second)
+// confirmed is until when a process before watched, as it said itself, or before the oldest firing that it found absent without hearing
+// from the API server that it was so: its watch may have been silent since.
+func (h *watched) confirmed(s State, until time.Time) time.Time {
 	for _, f := range s.Unsettled {
 		e, ok := h.epochAt(f.ScheduledTime)
 		if f.Verdict == Pending && ok && f.ScheduledTime.Add(h.grace(e.spec)).Before(until) {
-			oldest = earlier(oldest, f.ScheduledTime)
+			until = earlier(until, f.ScheduledTime.Add(-time.Second))
 		}
 	}
-	return oldest
+	return until
 }
 
 // reopen makes the firings of a state without a final verdict open again.

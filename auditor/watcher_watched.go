@@ -53,6 +53,7 @@ func (h *watched) enter(cw CronWorkflow, now time.Time) {
 	for _, run := range h.runs {
 		run.counted = run.Finished()
 	}
+	h.counting.accounted = h.counted()
 	h.start()
 	h.noteRuns()
 	if s, ok := h.resumed[h.key]; ok && s.UID == cw.UID {

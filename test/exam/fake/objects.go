@@ -51,7 +51,10 @@ type CronWorkflow struct {
 	// anybody last changed an annotation, and ChangedAt when anybody last wrote. ActiveAt is when who put what there is into status.active
 	// last wrote, ActiveBy who that is.
 	SpecAt, ArgoAt, MetaAt, ChangedAt, ActiveAt time.Time
-	ActiveBy                                    string
+	// Former is the spec before the last edit that added something, and FormerAt was its SpecAt.
+	Former   Spec
+	FormerAt time.Time
+	ActiveBy string
 	// Singly says that they tell of single fields, see Server.
 	Singly bool
 }

@@ -165,8 +165,12 @@ func (s *Server) EditCron(key Key, change func(*CronWorkflow)) bool {
 	cw := *old
 	cw.Annotations, cw.Labels = maps.Clone(cw.Annotations), maps.Clone(cw.Labels)
 	change(&cw)
-	if !sameSpec(cw.Spec, old.Spec) && (!s.Singly || !cw.Spec.less(old.Spec)) {
-		cw.SpecAt = Second(now())
+	switch removed := s.Singly && cw.Spec.less(old.Spec); {
+	case sameSpec(cw.Spec, old.Spec):
+	case !removed:
+		cw.Former, cw.FormerAt, cw.SpecAt = old.Spec, old.SpecAt, Second(now())
+	case !old.FormerAt.IsZero() && sameSpec(cw.Spec, old.Former):
+		cw.SpecAt = old.FormerAt // who owns nothing any more is not listed any more
 	}
 	if !maps.Equal(cw.Annotations, old.Annotations) || cw.Settings != old.Settings {
 		cw.MetaAt = Second(now())

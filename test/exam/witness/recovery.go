@@ -96,14 +96,14 @@ func (c *cronWorkflow) certain(f firing, t time.Time) bool {
 		}
 		break
 	}
-	return !c.Traceless && c.statusAt(t).LastScheduledTime.Before(f.at) && c.horizon(t).Before(f.at) && !c.cameAndWent(f.at.Add(-lag), t)
+	return !c.Traceless && c.statusAt(t).LastScheduledTime.Before(f.at) && c.horizon(t).Before(f.at) && !c.cameAndWent(f)
 }
 
-// cameAndWent says whether a run ended and was deleted in one outage, of those in [from, to]: Argo has counted more then than Rollcall
-// can name, and any of them may be the one that is asked for.
-func (c *cronWorkflow) cameAndWent(from, to time.Time) bool {
-	return slices.ContainsFunc(c.troubled, func(s stretch) bool {
-		return !s.from.After(to) && !s.to.Before(from) && slices.ContainsFunc(c.counted, func(w *Workflow) bool {
+// cameAndWent says whether a run ended and was deleted in the outage in which the firing was due: Argo has counted more then than
+// Rollcall can name, and any of them may be the one that is asked for.
+func (c *cronWorkflow) cameAndWent(f firing) bool {
+	return slices.ContainsFunc(c.blind, func(s stretch) bool {
+		return !s.from.After(f.at.Add(lag)) && !s.to.Before(f.at.Add(-lag)) && slices.ContainsFunc(c.counted, func(w *Workflow) bool {
 			return !w.Ended.IsZero() && w.Ended.After(s.from.Add(-latency)) && !w.Deleted.IsZero() && w.Deleted.Before(s.to.Add(lag))
 		})
 	})
