@@ -71,7 +71,7 @@ func TestWhatASilentWatchDidNotTellIsNotKnownToTheNextProcess(t *testing.T) {
 func TestAnAuditWithARecordTrustsASilentWatchNoMoreThanTheWatcher(t *testing.T) {
 	for _, ttl := range []time.Duration{0, time.Minute} {
 		t.Run(fmt.Sprint("ttl ", ttl), func(t *testing.T) {
-			s := behindASilentWatch(t, func(cw *auditor.CronWorkflow) { cw.Retention.TTL = ttl })
+			s := behindASilentWatch(t, func(cw *auditor.CronWorkflow) { cw.Retention.TTL = ttl }).until("04:39:40")
 			now := clock("04:40:10")
 			s.cw.Status.LastScheduledTime = clock("04:40:00")
 			in := auditor.WithState(auditor.Input{CronWorkflow: s.cw, Runs: []auditor.Run{argoRun("04:40:00")}}, s.state(), now, auditor.Options{})
