@@ -49,6 +49,19 @@ func TestAFiringThatArgoRanMeanwhileIsNotMadeASecondTime(t *testing.T) {
 			})
 		})
 	}
+	t.Run("where the plan is by a watch that has been silent since", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, newCluster("04:44:35", minutely(oneKept)), byHand(), func(o *backfill.Options) { o.Patience = time.Second })
+			before := b.plan(missed("04:40:00")...).LastScheduledTime
+			newer(b.cluster)
+			time.Sleep(12 * time.Second)
+			plan := b.plan(missed("04:40:00")...)
+			plan.LastScheduledTime = before
+			if diff := cmp.Diff([]string{"04:40 Requeued"}, outcomes(b.executor.Run(t.Context(), plan))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	})
 	t.Run("who audits all the time makes a fresh plan", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t, newCluster("04:44:35", minutely(oneKept)), byHand(), func(o *backfill.Options) { o.Patience = time.Second })

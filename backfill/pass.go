@@ -142,7 +142,11 @@ func (w *work) ranMeanwhile(look Look, it *item, now time.Time) (t turn, ran boo
 	if !passed || slices.ContainsFunc(w.watched, last.Equal) {
 		return turn{}, false
 	}
-	why := mayBeGone(look, w.plan.MadeAt, now)
+	since := w.plan.MadeAt
+	if w.Patience > 0 {
+		since = it.at // a plan is as old as what was watched for it, and a watch may be silent
+	}
+	why := mayBeGone(look, since, now)
 	if why == "" {
 		return turn{}, false
 	}
