@@ -101,3 +101,22 @@ func TestWhatArgoCountedInAGapIsSeenByWhoHasNotLookedBefore(t *testing.T) {
 	s.w.Resume(tick, state)
 	s.until("04:37:25").want("04:36 Missed likely")
 }
+
+func TestARunUnderTheNameOfTheZeroTimeIsRememberedWithItsFiring(t *testing.T) {
+	s := newScene(t).until("04:35:40")
+	run := argoRun("04:36:00")
+	run.Name, run.CreatedAt = auditor.WorkflowName("tick", time.Time{}), clock("04:36:03")
+	s.w.SeeRun("default", run, clock("04:36:03"))
+	s.until("04:36:30").want("04:36 OnTime ZeroTimeName")
+	s.w.LoseRun("default", run, clock("04:36:40"))
+	s.run("04:37:00", "04:37:00").until("04:37:30").want("04:37 OnTime")
+	now := clock("04:37:40")
+	in := auditor.WithState(auditor.Input{CronWorkflow: s.cw, Runs: []auditor.Run{argoRun("04:37:00")}}, s.state(), now, auditor.Options{})
+	r, err := auditor.Audit(in, auditor.Window{From: clock("04:35:30"), To: clock("04:36:30")}, now, auditor.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Findings) != 1 || r.Findings[0].Verdict != auditor.OnTime {
+		t.Errorf("%+v", r.Findings)
+	}
+}

@@ -181,6 +181,17 @@ func (l *looking) settle() {
 func (l *looking) close(o *open) {
 	l.count(o.at, o.said.Verdict)
 	l.changed = true
+	if o.said.Reason == ZeroTimeName {
+		l.recordZeroTime(o)
+	}
+}
+
+// recordZeroTime puts on record what the name of the run does not tell, once it is gone: of which firing it was.
+func (l *looking) recordZeroTime(o *open) {
+	if i, found := l.recordedAt(o.at); !found {
+		l.record.Runs = slices.Insert(l.record.Runs, i, RecordedRun{ScheduledTime: o.at, CreatedAt: o.said.CreatedAt, Verdict: OnTime})
+		l.forgetRuns()
+	}
 }
 
 // skipTooMany leaves firings unjudged where nobody did for so long that more than MaxCatchUp are due.
