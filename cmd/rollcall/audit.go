@@ -53,7 +53,7 @@ Exit status: 0 nothing was lost; 2 something is Missed, Expired or GaveUp; 1 at 
   rollcall audit -A --backfill
 
   # What was lost, for a script
-  rollcall audit -A -o json | jq '.cronWorkflows[].firings[]? | select(.verdict == "Missed")'`,
+  rollcall audit -A -o json | jq '.cronWorkflows[].firings[]? | select(.verdict | IN("Missed", "Expired", "GaveUp"))'`,
 	}
 	a := &audit{output: newOutput(env, cmd, formatTable, formatWide, formatJSON, formatYAML, formatName)}
 	a.source = newSource(env, cmd)
