@@ -160,9 +160,9 @@ type epoch struct {
 	schedule    schedule.Schedule
 	// known is false before the first known epoch, where the spec that follows is only assumed.
 	known bool
-	// traceless and watched are Epoch's.
-	traceless bool
-	watched   time.Time
+	// traceless and tracelessUntil are Epoch's.
+	traceless      bool
+	tracelessUntil time.Time
 }
 
 func newRoll(in Input, now time.Time, opts Options) (*roll, error) {
@@ -253,7 +253,7 @@ func readEpochs(cw CronWorkflow, controllerZone *time.Location) ([]epoch, error)
 	}
 	var epochs []epoch
 	for i, e := range given {
-		read := epoch{from: later(e.From, cw.CreatedAt), known: !e.Unknown, traceless: e.Traceless, watched: e.Watched}
+		read := epoch{from: later(e.From, cw.CreatedAt), known: !e.Unknown, traceless: e.Traceless, tracelessUntil: e.TracelessUntil}
 		// What followed is the best guess at what is not known; but what was due by what went before may have been due still.
 		if k := slices.IndexFunc(given[i:], func(e Epoch) bool { return !e.Unknown }); k >= 0 {
 			read.spec = given[i+k].Spec

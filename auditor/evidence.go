@@ -47,8 +47,8 @@ type Epoch struct {
 	// Traceless says that a field may have been removed from the spec since From without leaving a trace, as with Argo's full
 	// CRDs: whoever owned the field in managedFields just loses it.
 	Traceless bool
-	// Watched is since when somebody watched, to whom no removal is without a trace; zero for nobody.
-	Watched time.Time
+	// TracelessUntil is until when that may have been: since then somebody has watched. It is zero where nobody has.
+	TracelessUntil time.Time
 	// Unknown says that the spec of this stretch is not known: it was edited while nobody watched. Spec is then empty.
 	Unknown bool
 }

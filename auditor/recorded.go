@@ -31,11 +31,6 @@ func WithState(in Input, s State, now time.Time, opts Options) Input {
 		return in
 	}
 	in.CronWorkflow.Epochs = merged.CronWorkflow.Epochs
-	if last := len(cw.Epochs) - 1; cw.Epochs[last].Traceless {
-		epochs := slices.Clone(in.CronWorkflow.Epochs) // what a Watcher sees leaves a trace, this did not
-		epochs[len(epochs)-1].Traceless, epochs[len(epochs)-1].Watched = true, time.Time{}
-		in.CronWorkflow.Epochs = epochs
-	}
 	in.Record = merged.Record
 	in.Record.Runs = slices.DeleteFunc(in.Record.Runs, func(run RecordedRun) bool { return !s.tellsOf(run) })
 	in.Coverage = from(s.complete(in.CronWorkflow.Epochs), w.all[key].earlier)

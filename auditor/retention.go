@@ -152,7 +152,7 @@ func (f *firing) absence() (Certainty, []string) {
 
 // traceless says whether a field may have been in the spec at the firing that was removed, without a trace, before somebody watched.
 func (f *firing) traceless() bool {
-	return f.epoch.traceless && (f.epoch.watched.IsZero() || !f.epoch.watched.Before(f.at))
+	return f.epoch.traceless && (f.epoch.tracelessUntil.IsZero() || !f.epoch.tracelessUntil.Before(f.at))
 }
 
 // mayHaveRunLate says whether Argo could start it late, inside its starting deadline, when nobody watched: that it had not run before

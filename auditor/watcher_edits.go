@@ -58,13 +58,10 @@ func (e *edits) note(seen Epoch, now time.Time, zone *time.Location) (edited tim
 		e.add(e.unwatchedEpoch(later(seen.From, gap), now), now)
 		return gap
 	case same:
-		last := len(e.epochs) - 1
-		if gap.IsZero() || !seen.Traceless || e.epochs[last].Unknown {
+		if gap.IsZero() {
 			return time.Time{}
 		}
-		e.epochs = slices.Clone(e.epochs)
-		e.epochs[last].Traceless, e.epochs[last].Watched = true, now
-		return gap
+		return e.doubt(gap, now)
 	case !gap.IsZero():
 		// Where it says that it is older than the gap, what was known before that may have been late news.
 		if before := e.epochs[len(e.epochs)-1]; touched && !before.Unknown && seen.From.After(before.From) {
@@ -94,7 +91,7 @@ func (e *edits) epoch(from time.Time) Epoch {
 func (e *edits) unwatchedEpoch(from, seen time.Time) Epoch {
 	epoch := e.epoch(from)
 	if e.traceless && !epoch.Unknown && from.Before(seen) {
-		epoch.Traceless, epoch.Watched = true, seen
+		epoch.Traceless, epoch.TracelessUntil = true, seen
 	}
 	return epoch
 }
@@ -129,7 +126,22 @@ func (e *edits) missed(from, before time.Time) (edited time.Time) {
 		e.add(e.unwatchedEpoch(e.says, e.told), before)
 		return from
 	}
+	if i < 0 && len(e.epochs) > 0 {
+		return e.doubt(from, before)
+	}
 	return time.Time{}
+}
+
+// doubt makes what the last epoch says of a gap, which ended when it was seen, uncertain where an edit can leave no trace. It returns what
+// note does.
+func (e *edits) doubt(gap, seen time.Time) (edited time.Time) {
+	last := len(e.epochs) - 1
+	if !e.traceless || e.epochs[last].Unknown {
+		return time.Time{}
+	}
+	e.epochs = slices.Clone(e.epochs) // inputs share the old one
+	e.epochs[last].Traceless, e.epochs[last].TracelessUntil = true, seen
+	return gap
 }
 
 func sameSpec(a, b Spec) bool {

@@ -32,12 +32,19 @@ func TestWhereAnEditCanLeaveNoTraceAGapIsNotCertain(t *testing.T) {
 		s := newScene(t, singly).run("04:36:00", "04:36:00").until("04:36:30").want("04:36 OnTime")
 		s.restart("04:36:40", 100*time.Second).until("04:39:30").want(want...)
 	})
-	t.Run("over a gap", func(t *testing.T) {
-		s := newScene(t, singly).run("04:36:00", "04:36:00").until("04:36:30").want("04:36 OnTime")
-		s.w.Gap(clock("04:36:40"), clock("04:38:20"))
-		s.w.SeeCronWorkflow(s.cw, clock("04:38:20"))
-		s.until("04:39:30").want(want...)
-	})
+	for name, gapFirst := range map[string]bool{"over a gap that is told before what there is now": true, "over a gap that is told after it": false} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, singly).run("04:36:00", "04:36:00").until("04:36:30").want("04:36 OnTime")
+			if gapFirst {
+				s.w.Gap(clock("04:36:40"), clock("04:38:20"))
+			}
+			s.w.SeeCronWorkflow(s.cw, clock("04:38:20"))
+			if !gapFirst {
+				s.w.Gap(clock("04:36:40"), clock("04:38:20"))
+			}
+			s.until("04:39:30").want(want...)
+		})
+	}
 }
 
 // behindASilentWatch is a scene whose watch and API server have been silent since 04:36:30 and until its process ends.

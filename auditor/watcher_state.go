@@ -174,13 +174,13 @@ func joinActive(a, b []ActiveSeen, since time.Time, watched []Stretch) []ActiveS
 			before = n - 1
 		}
 		over := b[before].Runs
-		upTo := func(s ActiveSeen) bool { return s.At.After(gap.From) && !s.At.After(gap.To) }
+		inGap := func(s ActiveSeen) bool { return s.At.After(gap.From) && !s.At.After(gap.To) }
 		for _, s := range b[before:] {
-			if upTo(s) {
+			if inGap(s) {
 				over = s.Runs
 			}
 		}
-		b = slices.DeleteFunc(slices.Clone(b), upTo)
+		b = slices.DeleteFunc(slices.Clone(b), inGap)
 		for _, s := range a {
 			if within(s) {
 				b = append(b, s)

@@ -113,9 +113,9 @@ func epoch(e auditor.Epoch) v1alpha1.SpecEpoch {
 		recordable = recordable && verbatim(s)
 		out.Schedules = append(out.Schedules, v1alpha1.Expression(s))
 	}
-	if e.Traceless && !e.Watched.IsZero() {
-		watched := micro(e.Watched)
-		out.TracelessUntil = &watched
+	if e.Traceless && !e.TracelessUntil.IsZero() {
+		until := micro(e.TracelessUntil)
+		out.TracelessUntil = &until
 	}
 	if e.Unknown || !recordable || measured(&out) > epochBytes/2 {
 		return v1alpha1.SpecEpoch{From: from, Unknown: true}

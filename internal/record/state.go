@@ -171,7 +171,7 @@ func (r *reader) epoch(e v1alpha1.SpecEpoch, i int) auditor.Epoch {
 		StartingDeadline: time.Duration(e.StartingDeadlineSeconds) * time.Second, When: string(e.When), StopStrategy: e.StopStrategy,
 	}}
 	if e.TracelessUntil != nil {
-		out.Traceless, out.Watched = true, r.required(e.TracelessUntil.Time, "specEpochs[%d].tracelessUntil", i)
+		out.Traceless, out.TracelessUntil = true, r.required(e.TracelessUntil.Time, "specEpochs[%d].tracelessUntil", i)
 	}
 	for _, s := range e.Schedules {
 		out.Spec.Schedules = append(out.Spec.Schedules, string(s))

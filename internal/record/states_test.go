@@ -138,7 +138,7 @@ func epochsFrom() *rapid.Generator[[]auditor.Epoch] {
 				StartingDeadline: time.Duration(rapid.IntRange(0, 1e6).Draw(t, "deadline")) * time.Second,
 			}})
 			if rapid.Bool().Draw(t, "traceless") {
-				all[len(all)-1].Traceless, all[len(all)-1].Watched = true, instants().Draw(t, "watched")
+				all[len(all)-1].Traceless, all[len(all)-1].TracelessUntil = true, instants().Draw(t, "watched")
 			}
 		}
 		return all
