@@ -20,6 +20,8 @@ type Input struct {
 	Lost []Finding
 	// Controller is what the Argo controller that serves this CronWorkflow left behind.
 	Controller Controller
+	// ReadAt is when all this was read, where that was before the time it is judged by, as of a dump; zero for then.
+	ReadAt time.Time
 }
 
 // CronWorkflow is what the auditor needs of one.

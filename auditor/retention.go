@@ -88,9 +88,22 @@ func (r *roll) intended() bool {
 	return !status.Intended.IsZero() && status.Intended.Equal(status.LastScheduledTime)
 }
 
+// outdated says whether the evidence is older than the time it is judged by.
+func (r *roll) outdated() bool {
+	return !r.in.ReadAt.IsZero() && r.now.Sub(r.in.ReadAt) > DefaultGrace
+}
+
 // absence says how sure it is that a firing for which nothing was found did not run, and on what grounds. Certainty is empty
 // where nothing speaks against a run that came and was deleted.
 func (f *firing) absence() (Certainty, []string) {
+	certainty, said := f.absenceWhenRead()
+	if certainty == Certain && f.outdated() && f.deadline.After(f.in.ReadAt) {
+		return Likely, append(said, fmt.Sprintf("That is as of %s: the evidence does not say whether it was started later.", stamp(f.in.ReadAt)))
+	}
+	return certainty, said
+}
+
+func (f *firing) absenceWhenRead() (Certainty, []string) {
 	for _, c := range f.in.Coverage {
 		if c.covers(f.at, f.now) {
 			if f.ranUnseen() {

@@ -145,10 +145,13 @@ func (f *firing) nameTaken() ruling {
 // Row 7.
 func (f *firing) pending() ruling {
 	until := f.at.Add(f.grace)
-	if !f.now.Before(until) {
-		return pass("Its grace of %s was over at %s.", f.grace, stamp(until))
+	switch {
+	case f.now.Before(until):
+		return ruling{Pending, "", time.Time{}, []string{fmt.Sprintf("Argo has until %s to start it (grace %s).", stamp(until), f.grace)}}
+	case f.outdated() && f.in.ReadAt.Before(until):
+		return ruling{Unknown, EvidenceOlder, time.Time{}, []string{fmt.Sprintf("Argo had until %s to start it (grace %s), and the evidence is of %s.", stamp(until), f.grace, stamp(f.in.ReadAt))}}
 	}
-	return ruling{Pending, "", time.Time{}, []string{fmt.Sprintf("Argo has until %s to start it (grace %s).", stamp(until), f.grace)}}
+	return pass("Its grace of %s was over at %s.", f.grace, stamp(until))
 }
 
 // Row 8.

@@ -61,7 +61,7 @@ func pass(sentence string, args ...any) ruling {
 //	 4  status.lastScheduledTime equals it, not by Rollcall's hand         OnTime         StatusOnly
 //	 5  the exact name belongs to somebody else                            Unknown        NameTaken
 //	 6  (@every has no fixed phase: nothing is called due, so only firings that ran are listed, and rows 1 to 3 decide them)
-//	 7  grace is not over                                                  Pending
+//	 7  grace is not over / was not when the evidence was read             Pending / Unknown  EvidenceOlder
 //	 8  recovery ended without a run                                       GaveUp         why it ended
 //	 9  the spec at that time is not known, or it was just edited          Unknown        SpecUnknown
 //	10  suspended or stopped                                               Skipped        Suspended / Stopped

@@ -266,15 +266,22 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 		}, outcome{Verdict: auditor.Unknown, Reason: auditor.NameTaken}},
 
 		// Row 7: grace.
-		"just before grace is over":         {func(w *world) { w.now = clock("04:40:29") }, outcome{Verdict: auditor.Pending}},
-		"as grace is over":                  {func(w *world) { w.now = clock("04:40:30") }, missed},
-		"the scheduled time itself":         {func(w *world) { w.now = clock("04:40:00") }, outcome{Verdict: auditor.Pending}},
-		"the annotation lengthens grace":    {func(w *world) { w.now, w.cron().Settings.Grace = clock("04:41:59"), 2*time.Minute }, outcome{Verdict: auditor.Pending}},
-		"and it ends":                       {func(w *world) { w.now, w.cron().Settings.Grace = clock("04:42:00"), 2*time.Minute }, missed},
-		"grace is at most half a deadline":  {func(w *world) { w.now, w.spec().StartingDeadline = clock("04:40:20"), 40*time.Second }, missed},
-		"just before that it is pending":    {func(w *world) { w.now, w.spec().StartingDeadline = clock("04:40:19"), 40*time.Second }, outcome{Verdict: auditor.Pending}},
-		"grace is never under ten seconds":  {func(w *world) { w.now, w.spec().StartingDeadline = clock("04:40:09"), 5*time.Second }, outcome{Verdict: auditor.Pending}},
-		"and then the deadline is past too": {func(w *world) { w.now, w.spec().StartingDeadline = clock("04:40:10"), 5*time.Second }, expired},
+		"just before grace is over":                      {func(w *world) { w.now = clock("04:40:29") }, outcome{Verdict: auditor.Pending}},
+		"as grace is over":                               {func(w *world) { w.now = clock("04:40:30") }, missed},
+		"the scheduled time itself":                      {func(w *world) { w.now = clock("04:40:00") }, outcome{Verdict: auditor.Pending}},
+		"the annotation lengthens grace":                 {func(w *world) { w.now, w.cron().Settings.Grace = clock("04:41:59"), 2*time.Minute }, outcome{Verdict: auditor.Pending}},
+		"and it ends":                                    {func(w *world) { w.now, w.cron().Settings.Grace = clock("04:42:00"), 2*time.Minute }, missed},
+		"grace is at most half a deadline":               {func(w *world) { w.now, w.spec().StartingDeadline = clock("04:40:20"), 40*time.Second }, missed},
+		"just before that it is pending":                 {func(w *world) { w.now, w.spec().StartingDeadline = clock("04:40:19"), 40*time.Second }, outcome{Verdict: auditor.Pending}},
+		"grace is never under ten seconds":               {func(w *world) { w.now, w.spec().StartingDeadline = clock("04:40:09"), 5*time.Second }, outcome{Verdict: auditor.Pending}},
+		"and then the deadline is past too":              {func(w *world) { w.now, w.spec().StartingDeadline = clock("04:40:10"), 5*time.Second }, expired},
+		"the evidence was read before grace was over":    {func(w *world) { w.in.ReadAt = clock("04:40:29") }, outcome{Verdict: auditor.Unknown, Reason: auditor.EvidenceOlder}},
+		"before the scheduled time":                      {func(w *world) { w.in.ReadAt = clock("04:39:30") }, outcome{Verdict: auditor.Unknown, Reason: auditor.EvidenceOlder}},
+		"as it was over: it may have been started since": {func(w *world) { w.in.ReadAt = clock("04:40:30") }, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
+		"too late to be started since": {func(w *world) {
+			w.spec().StartingDeadline, w.in.ReadAt = time.Minute, clock("04:41:00")
+		}, expired},
+		"hardly older than the time it is judged by": {func(w *world) { w.in.ReadAt = clock("04:43:30") }, missed},
 
 		// Row 8.
 		"recovery ended: permanent error": {func(w *world) {

@@ -67,6 +67,8 @@ const (
 	Superseded Reason = "Superseded"
 	// EvidenceGone: a run could have been deleted since.
 	EvidenceGone Reason = "EvidenceGone"
+	// EvidenceOlder: the evidence was read before Argo's time to start it was over.
+	EvidenceOlder Reason = "EvidenceOlder"
 	// Permanent: the API server will never accept the run.
 	Permanent Reason = "Permanent"
 	// DeadlinePassed: recovery was tried until the starting deadline passed.

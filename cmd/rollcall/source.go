@@ -37,7 +37,7 @@ func newSource(env environment, cmd *cobra.Command) *source {
 // addDump lets a dump stand in for the cluster.
 func (s *source) addDump(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVarP(&s.dump, "filename", "f", nil, "Read a dump instead of a cluster: a file or folder of YAML or JSON, or - for standard input; may be repeated")
-	cmd.Flags().StringVar(&s.asOf, "now", "", "Judge as if it were this time (RFC 3339 with zone); default with -f: the newest time in the dump")
+	cmd.Flags().StringVar(&s.asOf, "now", "", "Judge as if it were this time (RFC 3339 with zone); default with -f: the newest time in the dump, after which nothing is known")
 }
 
 // fromDump says whether there is no cluster.
@@ -73,6 +73,9 @@ func (s *source) read(ctx context.Context, names []string, allNamespaces bool) (
 			e.now = now
 		} else if e.now.IsZero() {
 			return nil, fmt.Errorf("--now: the dump has no time in it to judge by, as a manifest has none: make it with kubectl get, or give one, like --now 2026-11-23T04:45:00Z")
+		}
+		for i := range e.CronWorkflows {
+			e.CronWorkflows[i].ReadAt = e.Now
 		}
 		e.recall(states, false)
 		s.say(e)
@@ -120,8 +123,12 @@ func (s *source) settings() (*evidence, time.Time, error) {
 
 // say says what people should know of the evidence beside the report.
 func (s *source) say(e *evidence) {
-	if s.fromDump() && s.asOf == "" {
+	switch {
+	case !s.fromDump():
+	case s.asOf == "":
 		s.env.warn("note: judged as of %s, the newest time in the dump", stamp(e.now))
+	case !e.Now.IsZero() && e.now.Sub(e.Now) > auditor.DefaultGrace:
+		s.env.warn("note: the newest time in the dump is %s, %s before --now: what came after it is not known", stamp(e.Now), e.now.Sub(e.Now).Round(time.Second))
 	}
 	for _, note := range e.Notes {
 		s.env.warn("note: %s", note)
