@@ -70,7 +70,11 @@ func TestTheRealControllerDoesAsTheModel(t *testing.T) {
 			scenarios[name].play(s)
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			if got := strings.Join(told(s, scenarios[name].last), "; "); got != scenarios[name].want {
+			switch got := strings.Join(told(s, scenarios[name].last), "; "); {
+			case got == scenarios[name].want:
+			case scenarios[name].race != "" && got == scenarios[name].race:
+				t.Logf("%s: Argo lost a race with itself: %s", name, got)
+			default:
 				t.Errorf("%s:\nwant %s\n got %s", name, scenarios[name].want, got)
 			}
 		})
