@@ -70,7 +70,7 @@ Exit status: 0 nothing was lost; 2 something is Missed, Expired or GaveUp; 1 at 
 
 func (a *audit) run(cmd *cobra.Command, names []string) error {
 	times, err := a.window.parse(cmd)
-	if err := errors.Join(err, a.output.validate(), a.validate(), validateLimit(cmd, a.limit)); err != nil {
+	if err := errors.Join(err, a.output.validate(), a.validate(cmd), validateLimit(cmd, a.limit)); err != nil {
 		return err
 	}
 	ctx := cmd.Context()
@@ -105,13 +105,15 @@ func validateLimit(cmd *cobra.Command, limit int) error {
 }
 
 // validate checks the flags that do not go together.
-func (a *audit) validate() error {
+func (a *audit) validate(cmd *cobra.Command) error {
 	var problems []error
 	if a.fromDump() && a.backfill {
 		problems = append(problems, errors.New("--backfill needs a cluster, and -f reads a dump: leave out one of them"))
 	}
-	if !a.backfill && (a.recovery.dryRun || a.recovery.yes) {
-		problems = append(problems, errors.New("--dry-run and --yes are about --backfill: add it"))
+	for _, flag := range []string{"dry-run", "yes", "max-parallel", "max-catch-up"} {
+		if !a.backfill && cmd.Flags().Changed(flag) {
+			problems = append(problems, fmt.Errorf("--%s is about --backfill: add it", flag))
+		}
 	}
 	if a.backfill && !a.fromDump() {
 		problems = append(problems, a.recovery.validate(a.environment))

@@ -47,8 +47,9 @@ Exit status: 0 all that was lost is recovered (with --dry-run: would be); 2 some
   # Two firings by their times, past their deadline, without asking
   rollcall backfill tick --at 2026-11-23T04:40:00Z --at 2026-11-23T04:41:00Z --ignore-deadline --yes
 
-  # A month of a daily job, newest first, out of the way of history limits and concurrencyPolicy
-  rollcall backfill report -n etl --from 2026-10-01T00:00:00Z --to 2026-11-01T00:00:00Z \
+  # October of a job that runs at midnight, newest first, out of the way of history limits and concurrencyPolicy; --from itself is
+  # not in the window, --to is
+  rollcall backfill report -n etl --from 2026-09-30T23:59:59Z --to 2026-10-31T23:59:59Z \
     --ignore-deadline --include Unknown --order newest --detached`,
 		Args: oneName,
 	}
