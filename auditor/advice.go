@@ -51,7 +51,7 @@ func (r *roll) advice(report Report) []string {
 		say("Daylight saving time in %s touches it next at %s: a local time there is skipped or comes twice. A timezone without it, or another hour, avoids that (see rollcall schedule).", s.Zone, stamp(s.At))
 	}
 	if gone := slices.IndexFunc(report.Findings, func(f Finding) bool { return f.Reason == EvidenceGone }); gone >= 0 {
-		say("Runs are deleted too soon to account for this window (%s): raise the history limits, or keep an archive.", r.horizon.why)
+		say("Not all of this window can be accounted for (%s): %s.", r.horizon.why, r.horizon.remedy)
 	}
 	if doubt := r.firstDoubt(report); doubt != "" {
 		say("%s", doubt)

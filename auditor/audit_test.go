@@ -130,7 +130,15 @@ func TestAdviceNamesWhatIsFragile(t *testing.T) {
 		"runs deleted too soon": {func(w *world) {
 			w.cron().Retention.Policy = true
 			w.cron().Status.LastScheduledTime = clock("04:43:00")
+		}, "let runs live longer"},
+		"runs that history limits have deleted": {func(w *world) {
+			w.cron().Retention.Successful = 0
+			w.cron().Status.LastScheduledTime = clock("04:43:00")
 		}, "raise the history limits"},
+		"a template that could not be read": {func(w *world) {
+			w.cron().Retention.Unreadable = "WorkflowTemplate default/etl"
+			w.cron().Status.LastScheduledTime = clock("04:43:00")
+		}, "let Rollcall read it, or put it into the dump"},
 		"a controller in another zone": {func(w *world) {
 			w.spec().Timezone = ""
 			w.add(argoRun("04:38:30"))

@@ -6,21 +6,26 @@ import (
 	"time"
 )
 
-// horizon is the earliest time from which on Argo's own policies cannot have deleted a run, and why.
+// horizon is the earliest time from which on Argo's own policies cannot have deleted a run, why, and what would move it back.
 type horizon struct {
-	from time.Time
-	why  string
+	from        time.Time
+	why, remedy string
 }
+
+const (
+	keepMore   = "raise the history limits, or keep an archive"
+	keepLonger = "let runs live longer, or keep an archive"
+)
 
 // retentionHorizon counts what Argo counts when it trims the history (argo-workflows v3.7.18, workflow/cron/operator.go,
 // enforceHistoryLimit): the finished runs that the CronWorkflow controls. It deletes those that finished first, so whatever
 // finished after the oldest one it would keep is still there.
 func (r *roll) retentionHorizon() horizon {
 	cw := r.in.CronWorkflow
-	h := horizon{from: cw.CreatedAt, why: "its history limits have not been reached since it was created at " + stamp(cw.CreatedAt)}
-	note := func(from time.Time, why string) {
+	h := horizon{from: cw.CreatedAt, remedy: keepMore, why: "its history limits have not been reached since it was created at " + stamp(cw.CreatedAt)}
+	note := func(from time.Time, why, remedy string) {
 		if from.After(h.from) {
-			h = horizon{from, why}
+			h = horizon{from, why, remedy}
 		}
 	}
 	var succeeded, failed []time.Time
@@ -39,14 +44,14 @@ func (r *roll) retentionHorizon() horizon {
 	slices.SortFunc(failed, newestFirst)
 	limit := func(finished []time.Time, limit int, kind, field string) {
 		if limit <= 0 {
-			note(r.now, fmt.Sprintf("%s is 0: Argo deletes %s runs at once", field, kind))
+			note(r.now, fmt.Sprintf("%s is 0: Argo deletes %s runs at once", field, kind), keepMore)
 			return
 		}
 		if len(finished) < limit {
 			return
 		}
 		kept := finished[limit-1]
-		note(kept, fmt.Sprintf("Argo keeps the last %d %s runs (%s), and the oldest of those finished at %s", limit, kind, field, stamp(kept)))
+		note(kept, fmt.Sprintf("Argo keeps the last %d %s runs (%s), and the oldest of those finished at %s", limit, kind, field, stamp(kept)), keepMore)
 	}
 	limit(succeeded, cw.Retention.Successful, "successful", "successfulJobsHistoryLimit")
 	limit(failed, cw.Retention.Failed, "failed", "failedJobsHistoryLimit")
@@ -55,19 +60,19 @@ func (r *roll) retentionHorizon() horizon {
 	if left, counted := len(succeeded), cw.Status.Succeeded; left < cw.Retention.Successful && counted > int64(left) {
 		switch {
 		case left > 0 && cw.Retention.TTL >= 0: // it may be the ttlStrategy alone, which too deletes what ended first
-			note(succeeded[left-1], fmt.Sprintf("Argo has counted %d successful runs and would keep %d; of the %d that are left the oldest finished at %s", counted, cw.Retention.Successful, left, stamp(succeeded[left-1])))
+			note(succeeded[left-1], fmt.Sprintf("Argo has counted %d successful runs and would keep %d; of the %d that are left the oldest finished at %s", counted, cw.Retention.Successful, left, stamp(succeeded[left-1])), keepLonger)
 		default:
-			note(r.now, fmt.Sprintf("Argo has counted %d successful runs and would keep %d, but only %d are left: something else deletes them", counted, cw.Retention.Successful, left))
+			note(r.now, fmt.Sprintf("Argo has counted %d successful runs and would keep %d, but only %d are left: something else deletes them", counted, cw.Retention.Successful, left), keepLonger)
 		}
 	}
 	if ttl := cw.Retention.TTL; ttl >= 0 {
-		note(r.now.Add(-ttl), fmt.Sprintf("a ttlStrategy deletes runs %s after they end", ttl))
+		note(r.now.Add(-ttl), fmt.Sprintf("a ttlStrategy deletes runs %s after they end", ttl), keepLonger)
 	}
 	if what := cw.Retention.Unreadable; what != "" {
-		note(r.now, fmt.Sprintf("%s could not be read: it may have a ttlStrategy, or tell of a run", what))
+		note(r.now, fmt.Sprintf("%s could not be read: it may have a ttlStrategy, or tell of a run", what), "let Rollcall read it, or put it into the dump")
 	}
 	if cw.Retention.Policy {
-		note(r.now, "the controller's retentionPolicy may delete any finished run")
+		note(r.now, "the controller's retentionPolicy may delete any finished run", keepLonger)
 	}
 	return h
 }
@@ -132,9 +137,12 @@ func (f *firing) absenceWhenRead() (Certainty, []string) {
 	default:
 		said = append(said, fmt.Sprintf("Argo has scheduled a newer firing since (%s), so its status says nothing about this one.", stamp(last)))
 	}
-	if retained {
+	switch {
+	case newer && retained:
+		said = append(said, fmt.Sprintf("Argo cannot have deleted a run of it: %s.", f.horizon.why))
+	case retained:
 		said = append(said, fmt.Sprintf("A run of it would still exist unless somebody deleted it by hand: %s.", f.horizon.why))
-	} else {
+	default:
 		said = append(said, fmt.Sprintf("A run of it could have been deleted since: %s.", f.horizon.why))
 	}
 	switch {
@@ -145,7 +153,7 @@ func (f *firing) absenceWhenRead() (Certainty, []string) {
 	case !retained && f.mayBeSubmitted():
 		return "", append(said, "Argo's attempt to create it was not refused but failed, as when the answer is lost, so the run may have been there.")
 	case newer && retained && !f.ranUnseen() && f.traceless():
-		return Likely, append(said, "With these CRDs a field can have been removed from the spec without leaving a trace.")
+		return Likely, append(said, "The spec can have been another at that time without leaving a trace.")
 	case newer && retained && !f.ranUnseen():
 		return Certain, said
 	case newer || retained:

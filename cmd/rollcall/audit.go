@@ -44,8 +44,8 @@ Exit status: 0 nothing was lost; 2 something is Missed, Expired or GaveUp; 1 at 
   # One CronWorkflow, every firing of two hours
   rollcall audit tick --from 2026-11-23T04:00:00Z --to 2026-11-23T06:00:00Z -o wide
 
-  # Without a cluster, from a dump of one (of one where Rollcall runs: cwf,wf,lease,cronaudit)
-  kubectl get cwf,wf,lease -A -o yaml --show-managed-fields > dump.yaml
+  # Without a cluster, from a dump of one (of one where Rollcall runs: lease,cwf,wf,cronaudit)
+  kubectl get lease,cwf,wf -A -o yaml --show-managed-fields > dump.yaml
   rollcall audit -f dump.yaml --since 7d
 
   # Recover what is Missed, after a look at the plan
@@ -81,6 +81,9 @@ func (a *audit) run(cmd *cobra.Command, names []string) error {
 	window, err := times.window(e.now)
 	if err != nil {
 		return err
+	}
+	if times.to.After(window.To) {
+		a.note(e, "The window ends at %s: what comes after that is not due yet, or not in the dump.", stamp(window.To))
 	}
 	rolls, err := a.judgeAll(ctx, e, names, window)
 	if err != nil {
@@ -177,6 +180,7 @@ func (a *audit) judgeOne(ctx context.Context, e *evidence, observed argo.Observe
 
 func (a *audit) report(e *evidence, rolls []roll, window auditor.Window) *report.AuditReport {
 	r := report.NewAuditReport(e.now, window)
+	r.Notes = e.Notes
 	for _, roll := range rolls {
 		if roll.err != nil {
 			r.AddError(roll.CronWorkflow, roll.err, e.judging.ControllerZone)
@@ -230,11 +234,15 @@ func (a *audit) conclude(r *report.AuditReport) status {
 			a.warn("error: %s", named(cw))
 		}
 	}
+	why := ""
+	if a.format == formatTable {
+		why = " (-o wide says why)"
+	}
 	switch n := r.Totals[auditor.Unknown]; {
 	case n == 1:
-		a.warn("1 firing is Unknown: the evidence does not say what became of it")
+		a.warn("1 firing is Unknown: the evidence does not say what became of it%s", why)
 	case n > 1:
-		a.warn("%d firings are Unknown: the evidence does not say what became of them", n)
+		a.warn("%d firings are Unknown: the evidence does not say what became of them%s", n, why)
 	}
 	switch {
 	case r.Errors() > 0:

@@ -33,7 +33,7 @@ wholly or for one CronWorkflow.`,
   rollcall audit
 
   # Without a cluster, from a dump of one
-  kubectl get cwf,wf,lease -A -o yaml --show-managed-fields | rollcall audit -f -
+  kubectl get lease,cwf,wf -A -o yaml --show-managed-fields | rollcall audit -f -
 
   # Bring back what an outage cost
   rollcall backfill tick --from 2026-11-23T04:00:00Z --to 2026-11-23T06:00:00Z`,

@@ -128,13 +128,18 @@ func (s *source) say(e *evidence) {
 	case s.asOf == "":
 		s.env.warn("note: judged as of %s, the newest time in the dump", stamp(e.now))
 	case !e.Now.IsZero() && e.now.Sub(e.Now) > auditor.DefaultGrace:
-		s.env.warn("note: the newest time in the dump is %s, %s before --now: what came after it is not known", stamp(e.Now), e.now.Sub(e.Now).Round(time.Second))
+		e.Notes = append(e.Notes, fmt.Sprintf("The newest time in the dump is %s, %s before --now: what came after it is not known.", stamp(e.Now), e.now.Sub(e.Now).Round(time.Second)))
+	case e.now.Before(e.Now):
+		e.Notes = append(e.Notes, fmt.Sprintf("The dump is of %s, after --now: runs and times from after --now count all the same.", stamp(e.Now)))
+	}
+	switch n := e.OutsideInstance; {
+	case n == 1:
+		e.Notes = append(e.Notes, "1 CronWorkflow of another Argo installation is left out: --instance-id chooses an installation.")
+	case n > 1:
+		e.Notes = append(e.Notes, fmt.Sprintf("%d CronWorkflows of other Argo installations are left out: --instance-id chooses an installation.", n))
 	}
 	for _, note := range e.Notes {
 		s.env.warn("note: %s", note)
-	}
-	if n := e.OutsideInstance; n > 0 {
-		s.env.warn("note: %d of other Argo installations left out: --instance-id looks at one of these", n)
 	}
 	if offset := e.ClockOffset; offset.Abs() > maxClockOffset {
 		way := "ahead of"
@@ -143,6 +148,12 @@ func (s *source) say(e *evidence) {
 		}
 		s.env.warn("note: the API server's clock is %s %s this machine's: judged by the API server's", offset.Abs().Round(time.Second), way)
 	}
+}
+
+// note adds a note to what was read, and says it.
+func (s *source) note(e *evidence, format string, args ...any) {
+	e.Notes = append(e.Notes, fmt.Sprintf(format, args...))
+	s.env.warn("note: %s", e.Notes[len(e.Notes)-1])
 }
 
 // judge judges one CronWorkflow. Against a cluster the names of what seems lost are read once more, since what was listed may

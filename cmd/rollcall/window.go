@@ -54,7 +54,7 @@ func (f *windowFlags) parse(cmd *cobra.Command) (windowTimes, error) {
 	return t, ordered(t.from, t.to)
 }
 
-// window is (from, to], with the defaults that depend on now.
+// window is (from, to], with the defaults that depend on now. It ends at now at the latest: what comes after that is not due yet.
 func (t windowTimes) window(now time.Time) (auditor.Window, error) {
 	w := auditor.Window{From: t.from, To: t.to}
 	if w.To.IsZero() {
@@ -62,8 +62,12 @@ func (t windowTimes) window(now time.Time) (auditor.Window, error) {
 	}
 	if w.From.IsZero() {
 		w.From = w.To.Add(-t.since)
-	} else if !w.From.Before(w.To) {
-		return w, fmt.Errorf("--from %s is not before the present time %s, where the window ends without --to", stamp(w.From), stamp(w.To))
+	}
+	if w.To.After(now) {
+		w.To = now
+	}
+	if !w.From.Before(w.To) {
+		return w, fmt.Errorf("the window begins at %s, which is not before the present time %s, where it ends at the latest: choose an earlier --from (with --since, an earlier --to)", stamp(w.From), stamp(w.To))
 	}
 	return w, nil
 }

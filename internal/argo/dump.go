@@ -256,7 +256,7 @@ func (d *dump) addLease(where string, raw json.RawMessage) error {
 	if err != nil && !wrongType(err) {
 		return fmt.Errorf("%s: %w", where, err)
 	}
-	d.newest = later(d.newest, later(lease.AcquiredAt, lease.RenewedAt))
+	d.newest = later(d.newest, lastRenewal(raw, lease))
 	switch {
 	case name != d.scope.lease(): // some other component's
 	case err != nil:
@@ -265,6 +265,22 @@ func (d *dump) addLease(where string, raw json.RawMessage) error {
 		d.lease = &lease
 	}
 	return nil
+}
+
+// lastRenewal is when the lease was last written: by the API server's clock, as managedFields tell; else by its holder's, which may be wrong,
+// as that of one node of many easily is.
+func lastRenewal(raw json.RawMessage, lease auditor.Lease) time.Time {
+	var w struct {
+		Metadata wireMeta `json:"metadata"`
+	}
+	err := json.Unmarshal(raw, &w)
+	switch {
+	case err == nil && len(w.Metadata.ManagedFields) > 0:
+		return w.Metadata.newest()
+	case w.Metadata.Namespace == nodeLeases:
+		return time.Time{}
+	}
+	return later(lease.AcquiredAt, lease.RenewedAt)
 }
 
 func (d *dump) addConfig(where string, raw json.RawMessage) error {
@@ -318,14 +334,17 @@ func (d *dump) snapshot() (*Snapshot, error) {
 	for _, c := range f.chosen {
 		if !c.tracked {
 			untracked++
+			for i := range c.Epochs {
+				c.Epochs[i].Traceless = true
+			}
 		}
 	}
 	if untracked > 0 {
 		notes = append(notes, fmt.Sprintf("%d of %d CronWorkflows in the dump have no managedFields (kubectl leaves them out unless told --show-managed-fields): "+
-			"their spec is taken as unchanged since creation.", untracked, len(f.chosen)))
+			"their spec is taken as unchanged since creation, so that without a record none is lost for certain.", untracked, len(f.chosen)))
 	}
 	if ran := func(c cronWorkflow) bool { return !c.Status.LastScheduledTime.IsZero() }; len(d.workflows) == 0 && slices.ContainsFunc(f.chosen, ran) {
-		notes = append(notes, "The dump has no Workflow at all, though CronWorkflows in it have run: what became of the runs cannot be told from it (make it with kubectl get cwf,wf,lease).")
+		notes = append(notes, "The dump has no Workflow at all, though CronWorkflows in it have run: what became of the runs cannot be told from it (make it with kubectl get lease,cwf,wf).")
 		for i := range f.chosen {
 			f.chosen[i].Retention.Unreadable = "the Workflows (the dump has none)"
 		}

@@ -283,6 +283,32 @@ func TestDumpHandsOnTheRecords(t *testing.T) {
 	}
 }
 
+func TestADumpIsOfTheTimeThatTheAPIServerWroteInIt(t *testing.T) {
+	lease := func(namespace, renewed string, managed ...any) map[string]any {
+		l := map[string]any{"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": map[string]any{"name": "one", "namespace": namespace}, "spec": map[string]any{"renewTime": renewed}}
+		if len(managed) > 0 {
+			set(l, managed, "metadata", "managedFields")
+		}
+		return l
+	}
+	for name, c := range map[string]struct {
+		lease map[string]any
+		want  time.Duration
+	}{
+		"a clock that is ahead, and managedFields": {lease("kube-node-lease", after(time.Hour), wrote("kubelet", after(time.Minute), map[string]any{})), time.Minute},
+		"a node's clock alone":                     {lease("kube-node-lease", after(time.Hour)), 0},
+		"another component's clock":                {lease("kube-system", after(time.Minute)), time.Minute},
+	} {
+		s, err := readText(asYAML(t, listOf(cronObject("tick"), c.lease)), Scope{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Now.Sub(created); got != c.want {
+			t.Errorf("%s: the dump is of %s after the creation, want %s", name, got, c.want)
+		}
+	}
+}
+
 func TestDumpSaysWhatItLacks(t *testing.T) {
 	tracked := cronObject("tock")
 	set(tracked, []any{wrote("kubectl", after(0), map[string]any{"f:spec": map[string]any{}})}, "metadata", "managedFields")
@@ -291,7 +317,7 @@ func TestDumpSaysWhatItLacks(t *testing.T) {
 	set(ran, map[string]any{"lastScheduledTime": after(time.Minute)}, "status")
 	config := map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": configName, "namespace": "argo"}}
 	const (
-		noFields = "1 of 2 CronWorkflows in the dump have no managedFields (kubectl leaves them out unless told --show-managed-fields): their spec is taken as unchanged since creation."
+		noFields = "1 of 2 CronWorkflows in the dump have no managedFields (kubectl leaves them out unless told --show-managed-fields): their spec is taken as unchanged since creation, so that without a record none is lost for certain."
 		noConfig = "The dump has no ConfigMap argo/workflow-controller-configmap: Argo's workflowDefaults and retentionPolicy are taken as not set."
 	)
 	for name, c := range map[string]struct {

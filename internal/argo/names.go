@@ -23,9 +23,16 @@ const (
 	annotationLastSchedule  = "cronworkflows.argoproj.io/last-used-schedule"
 
 	labelBackfilledBy  = "rollcall.dev/backfilled-by"
+	annotationPrefix   = "rollcall.dev/"
 	annotationReason   = "rollcall.dev/reason"
 	annotationIntended = "rollcall.dev/intended"
 	annotationTouched  = "rollcall.dev/touched"
+	// Those that people give a CronWorkflow.
+	annotationAudit    = "rollcall.dev/audit"
+	annotationDeadline = "rollcall.dev/deadline"
+	annotationGrace    = "rollcall.dev/grace"
+	annotationCatchUp  = "rollcall.dev/catch-up"
+	annotationBackfill = "rollcall.dev/backfill"
 
 	// controllerManager is the field manager of what Argo's controller writes. The API server takes it from the user agent,
 	// which starts with the name of the controller's binary: workflow-controller in every image and build of Argo's. A
@@ -35,6 +42,8 @@ const (
 	leaseName = "workflow-controller"
 	// configName is Argo's default name for the ConfigMap with the controller's settings.
 	configName = "workflow-controller-configmap"
+	// nodeLeases is where each node has a lease, which it renews by its own clock.
+	nodeLeases = "kube-node-lease"
 	// defaultArgoNamespace is where Scope.ArgoNamespace is empty.
 	defaultArgoNamespace = "argo"
 )

@@ -2,11 +2,18 @@ package argo
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"rollcall.dev/rollcall/auditor"
 )
+
+// annotations are all that mean something on a CronWorkflow.
+var annotations = []string{
+	annotationAudit, annotationDeadline, annotationGrace, annotationCatchUp, annotationBackfill, annotationIntended, annotationTouched,
+}
 
 // toSettings reads the rollcall.dev annotations of a CronWorkflow. A value that is not accepted leaves the default and gives
 // a note.
@@ -33,35 +40,40 @@ func toSettings(m wireMeta) (auditor.Settings, []string) {
 		}
 		return d
 	}
-	if value, ok := m.Annotations["rollcall.dev/audit"]; ok {
+	if value, ok := m.Annotations[annotationAudit]; ok {
 		switch value {
 		case "off":
 			s.Off = true
 		case "on":
 		default:
-			bad("rollcall.dev/audit", value, `"on" or "off"`)
+			bad(annotationAudit, value, `"on" or "off"`)
 		}
 	}
-	s.Deadline = duration("rollcall.dev/deadline")
-	s.Grace = duration("rollcall.dev/grace")
-	if value, ok := m.Annotations["rollcall.dev/catch-up"]; ok {
+	s.Deadline = duration(annotationDeadline)
+	s.Grace = duration(annotationGrace)
+	if value, ok := m.Annotations[annotationCatchUp]; ok {
 		switch c := auditor.CatchUp(value); c {
 		case auditor.CatchUpAll, auditor.CatchUpLatest, auditor.CatchUpNone:
 			s.CatchUp = c
 		default:
-			bad("rollcall.dev/catch-up", value, `"all", "latest" or "none"`)
+			bad(annotationCatchUp, value, `"all", "latest" or "none"`)
 		}
 	}
-	if value, ok := m.Annotations["rollcall.dev/backfill"]; ok {
+	if value, ok := m.Annotations[annotationBackfill]; ok {
 		switch b := auditor.Backfill(value); b {
 		case auditor.BackfillOn, auditor.BackfillDryRun, auditor.BackfillOff:
 			s.Backfill = b
 		default:
-			bad("rollcall.dev/backfill", value, `"on", "dry-run" or "off"`)
+			bad(annotationBackfill, value, `"on", "dry-run" or "off"`)
 		}
 	}
 	if value, ok := m.Annotations[annotationIntended]; ok && !isTime(value) {
 		bad(annotationIntended, value, "a time, and Rollcall itself writes it")
+	}
+	for _, annotation := range slices.Sorted(maps.Keys(m.Annotations)) {
+		if strings.HasPrefix(annotation, annotationPrefix) && !slices.Contains(annotations, annotation) {
+			notes = append(notes, fmt.Sprintf("CronWorkflow %s: annotation %s is none of Rollcall's and has no effect.", m.objectName(), quotable(annotation)))
+		}
 	}
 	s.Invalid = strings.Join(wrong, "\n")
 	return s, notes

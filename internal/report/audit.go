@@ -15,7 +15,9 @@ type AuditReport struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
 	// Truncated says that for at least one CronWorkflow there were more firings than the limit; the oldest were judged.
-	Truncated     bool           `json:"truncated,omitempty"`
+	Truncated bool `json:"truncated,omitempty"`
+	// Notes are what to know of the evidence: what a dump lacks, say, and what is assumed instead.
+	Notes         []string       `json:"notes,omitempty"`
 	Totals        Totals         `json:"totals"`
 	CronWorkflows []CronWorkflow `json:"cronWorkflows"`
 }

@@ -49,7 +49,11 @@ func after(f auditor.Finding) string {
 	if f.CreatedAt.IsZero() {
 		return ""
 	}
-	return "+" + span(f.CreatedAt.Sub(f.ScheduledTime))
+	sign := "+"
+	if f.CreatedAt.Before(f.ScheduledTime) { // Argo's clock was ahead
+		sign = "-"
+	}
+	return sign + span(f.CreatedAt.Sub(f.ScheduledTime))
 }
 
 func moment(t time.Time) string {
