@@ -43,10 +43,22 @@ type Result struct {
 	Minutes float64   `json:"minutes"`
 	Began   time.Time `json:"began"`
 	witness.Report
-	// Oddities are no mistakes by themselves, but call for a look.
+	// Oddities are no mistakes of Rollcall's: something was not done that should have been, or ended by itself.
 	Oddities []string         `json:"oddities,omitempty"`
 	Outages  []witness.Outage `json:"outages"`
 	facts    Facts
+}
+
+// Shortfall says why the exam shows too little, whatever the witness says; empty where it shows enough.
+func (r Result) Shortfall() []string {
+	why := slices.Clone(r.Oddities)
+	if least := int(20 * r.Minutes); r.Firings < least {
+		why = append(why, fmt.Sprintf("%d firings were judged: %d at least are to be", r.Firings, least))
+	}
+	if r.Recovered == 0 {
+		why = append(why, "nothing was recovered")
+	}
+	return why
 }
 
 // Facts are what the witness was fed.

@@ -86,8 +86,8 @@ func (s *stage) hitRollcall(ctx context.Context, f fault) error {
 	before := s.recorder.leader().holder
 	i := s.replicaOf(before)
 	leader := s.replicas[i]
-	if f.How == inTheAct {
-		s.awaitCreate(ctx, s.ways[i], f.For)
+	if f.How == inTheAct && !s.awaitCreate(ctx, s.ways[i], f.For) {
+		f.How = killed
 	}
 	from := time.Now()
 	var err error
@@ -114,8 +114,9 @@ func (s *stage) hitRollcall(ctx context.Context, f fault) error {
 	return err
 }
 
-// awaitCreate waits until the leader has sent a create, and a moment in which that is carried out; at the most for a time.
-func (s *stage) awaitCreate(ctx context.Context, way *proxy.Proxy, most time.Duration) {
+// awaitCreate waits until the leader has sent a create, and a moment in which that is carried out; at the most for a time. It says
+// whether there was one.
+func (s *stage) awaitCreate(ctx context.Context, way *proxy.Proxy, most time.Duration) bool {
 	sent := make(chan struct{})
 	var once sync.Once
 	rule := way.Add(proxy.Rule{When: func(r proxy.Request) bool {
@@ -130,9 +131,11 @@ func (s *stage) awaitCreate(ctx context.Context, way *proxy.Proxy, most time.Dur
 	select {
 	case <-sent:
 		pause(ctx, 15*time.Millisecond)
+		return true
 	case <-t.C:
 	case <-ctx.Done():
 	}
+	return false
 }
 
 // hitServer hits the API server or etcd, and waits until the API server answers again.

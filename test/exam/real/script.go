@@ -59,8 +59,8 @@ type script struct {
 // The exam begins with some calm, so that every CronWorkflow has a history, and ends with some, in which what was lost is
 // brought back.
 const (
-	calmBefore = 95 * time.Second
-	calmAfter  = 170 * time.Second
+	calmBefore = 75 * time.Second
+	calmAfter  = 200 * time.Second // a schedule that Argo dropped shows within three minutes, whenever in a minute this begins
 )
 
 // newScript makes up what happens in an exam of that length.

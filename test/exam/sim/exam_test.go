@@ -80,7 +80,15 @@ func (e *exam) share() float64 {
 func (e *exam) figures(t *testing.T) {
 	t.Helper()
 	s := e.sum
-	t.Logf("%d worlds, %d firings: %d ran, %d of them recovered; %d certain accusations; %d that Argo itself doubled", e.worlds, s.Firings, s.Ran, s.Recovered, s.Accusations, len(s.Mistakes))
+	t.Logf("%d worlds, %d firings: %d ran, %d of them recovered; %d certain accusations", e.worlds, s.Firings, s.Ran, s.Recovered, s.Accusations)
+	named, ofOurs := map[witness.Kind]int{}, 0
+	for _, m := range s.Mistakes {
+		named[m.Kind]++
+		if strings.Contains(m.Why, "by Rollcall") {
+			ofOurs++
+		}
+	}
+	t.Logf("named, and no mistakes of Rollcall's: %v; in %d of them a run of Rollcall's was concerned", named, ofOurs)
 	t.Logf("Unknown are %.3f %% of the %d with evidence: %v", 100*e.share(), s.Evidenced, s.Unknown)
 	t.Logf("verdicts: %v", s.Verdicts)
 	var faults []string
@@ -108,6 +116,9 @@ func TestNoFiringIsLostDoubledOrWronglyAccused(t *testing.T) {
 	})
 	all.figures(t)
 	t.Logf("it took %s", time.Since(began).Round(time.Second))
+	if !t.Failed() && (all.sum.Firings < *firings || all.sum.Ran < all.sum.Firings/2 || *firings >= 10_000 && all.sum.Recovered == 0) {
+		t.Errorf("that shows too little: %d firings were to be judged, at least half of them were to run, and some to be recovered", *firings)
+	}
 	if most := witness.DefaultRules().UnknownShare; *survey == "" && !t.Failed() && all.share() > most {
 		t.Errorf("Unknown are more than %g of the firings for which evidence existed", most)
 	}

@@ -38,9 +38,10 @@
 //     the run (rollcall.dev/intended) and the create. Nor is it where a run ended and was deleted in the outage: Argo has then counted
 //     more runs than Rollcall can name.
 //     Where a field can be taken out of a spec without a trace (Argo's full CRDs), only what was watched is certain.
+//   - The status has no SubmissionError: Argo then tries over and over itself.
 //   - Rollcall is there, one replica leads, and the API server answers.
 //
-// And if after the first of these minutes there was an opening, of 20 s in all:
+// And if after the first of these minutes there was an opening, of 45 s in all:
 //
 //   - No live firing within 5 s, and the last one has started, or its grace is over.
 //   - Fewer than 10 recovered runs of the CronWorkflow under way, and fewer than 100 newer firings outstanding.
@@ -56,7 +57,9 @@
 //
 // # What is promised of everything else
 //
-//   - No firing has two runs of which Rollcall made one. Those of which Argo made both are named, and are not held against Rollcall.
+//   - No firing has two runs of which Rollcall made one. Those of which Argo made both are named (DoubledByArgo), and are not held against
+//     Rollcall. Nor are those where Argo made the second against all that Rollcall can do: under the name of the zero time, though the
+//     status said that the firing had run, after it had set that back itself, or for a CronWorkflow that was gone.
 //   - Under Forbid, Rollcall makes no run beside another one, and Argo none beside Rollcall's for want of knowing of it.
 //   - No live firing is skipped by Forbid for a recovered run that was under way, or had been within 10 s, where Argo was there to
 //     run it; nor run late for that, where Argo had been there all the time. That is, unless the run took longer than it was to be

@@ -79,6 +79,10 @@ func (e *exam) hear(said Said) {
 			strangers[key] = true
 			e.mistake(FalseMiss, c, v.ScheduledTime, "%s: nothing was due then by any spec that it had around that time", v.text())
 		}
+		if ran(v.Verdict) && v.ScheduledTime.After(e.From) && !strangers[key] && c.ran(v.ScheduledTime, v.SaidAt.Add(latency)) == nil && !c.formersRun(v.ScheduledTime, v) {
+			strangers[key] = true
+			e.mistake(FalseRun, c, v.ScheduledTime, "%s: no run of that time was there by then", v.text())
+		}
 	}
 	for _, c := range e.crons {
 		for _, all := range c.verdict {

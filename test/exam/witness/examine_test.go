@@ -208,9 +208,14 @@ func TestMistakesAreFound(t *testing.T) {
 		}, nil},
 
 		// Runs that were not.
-		"a run is claimed that was not":           {func(p *play) { p.argoAway(5); p.say(5, "OnTime", "") }, []string{"FalseRun 5"}},
-		"a recovery is claimed that was not":      {func(p *play) { p.argoAway(5); p.say(5, "Backfilled", "") }, []string{"FalseRun 5"}},
-		"a run is claimed in the course of time":  {func(p *play) { p.argoAway(5); p.saidOnce(5, "OnTime", "", at(5, 30)) }, []string{"FalseRun 5"}},
+		"a run is claimed that was not":          {func(p *play) { p.argoAway(5); p.say(5, "OnTime", "") }, []string{"FalseRun 5"}},
+		"a recovery is claimed that was not":     {func(p *play) { p.argoAway(5); p.say(5, "Backfilled", "") }, []string{"FalseRun 5"}},
+		"a run is claimed in the course of time": {func(p *play) { p.argoAway(5); p.saidOnce(5, "OnTime", "", at(5, 30)) }, []string{"FalseRun 5"}},
+		"a run is claimed of a time that no spec names": {func(p *play) {
+			v := *p.say(5, "OnTime", "")
+			v.ScheduledTime, v.Final = at(5, 30), false
+			p.said.Verdicts = append(p.said.Verdicts, v)
+		}, []string{"FalseRun 5"}},
 		"the run of another CronWorkflow is none": {func(p *play) { p.spec().StartingDeadline = 0; p.run(5).OwnerUID = "u2" }, []string{"FalseRun 5"}},
 		"a run under the zero time's name is one": {func(p *play) { p.run(5).Name = "tick--62135596800" }, nil},
 		"a resubmit is none":                      {func(p *play) { p.spec().StartingDeadline = 0; p.run(5).Name += "-x7abc" }, []string{"FalseRun 5"}},
@@ -226,8 +231,18 @@ func TestMistakesAreFound(t *testing.T) {
 		"its when was false, it says, and it has none": {func(p *play) { p.argoAway(5); p.say(5, "Skipped", "When") }, []string{"FalseSkip 5"}},
 		"forbidden, it says, and nothing was active":   {func(p *play) { p.spec().Policy = "Forbid"; p.argoAway(5); p.say(5, "Skipped", "Forbidden") }, []string{"FalseSkip 5"}},
 		"forbidden, it says, under Allow":              {func(p *play) { p.argoAway(5); p.say(5, "Skipped", "Forbidden") }, []string{"FalseSkip 5"}},
-		"superseded, it says, under Allow":             {func(p *play) { p.argoAway(5); p.say(5, "Skipped", "Superseded") }, []string{"FalseSkip 5"}},
-		"superseded under Replace is right":            {func(p *play) { p.spec().Policy = "Replace"; p.argoAway(5); p.say(5, "Skipped", "Superseded") }, nil},
+		"suspended, it says, and what broke later is no excuse": {func(p *play) {
+			p.argoAway(5)
+			p.say(5, "Skipped", "Suspended")
+			p.fault(APIServer, at(12, 10), at(12, 20))
+		}, []string{"FalseSkip 5"}},
+		"but what broke as it was due is": {func(p *play) {
+			p.argoAway(5)
+			p.say(5, "Skipped", "Suspended")
+			p.fault(APIServer, at(5, 10), at(5, 20))
+		}, nil},
+		"superseded, it says, under Allow":  {func(p *play) { p.argoAway(5); p.say(5, "Skipped", "Superseded") }, []string{"FalseSkip 5"}},
+		"superseded under Replace is right": {func(p *play) { p.spec().Policy = "Replace"; p.argoAway(5); p.say(5, "Skipped", "Superseded") }, nil},
 
 		// Two runs.
 		"Rollcall runs what ran": {func(p *play) { p.rollcallRuns(5, at(6, 45), time.Second) }, []string{"DoubleRun 5"}},
@@ -404,6 +419,16 @@ func TestMistakesAreFound(t *testing.T) {
 			for m := 27; m <= 30; m++ {
 				p.say(m, "Expired", "")
 			}
+		}, []string{"LeftUnscheduled 29"}},
+		"one that is dead to the end shows, wherever in a minute the faults ended": {func(p *play) {
+			p.truth.FaultsEnd = at(26, 55)
+			p.spec().StartingDeadline = 0
+			p.loses(27, 28, 29)
+			p.spec().StartingDeadline = 0
+			for m := 27; m <= 29; m++ {
+				p.say(m, "Expired", "")
+			}
+			p.truth.To = at(29, 20)
 		}, []string{"LeftUnscheduled 29"}},
 		"one that is seldom due is found dead when it is, and then alive": {func(p *play) {
 			p.truth.FaultsEnd = at(20, 30)

@@ -245,10 +245,13 @@ func (e *exam) liveLost(c *cronWorkflow, f firing) {
 		recovered.Name, stamp(recovered.Created), stamp(recovered.Ended), became)
 }
 
-// live says whether the firing was to run by what its spec says.
-func (c *cronWorkflow) live(f firing) bool {
+// live says whether the firing was to run by what its spec says, and its grace was over well before the end.
+func (c *cronWorkflow) live(f firing) bool { return c.liveFor(f, c.grace(f.spec)+lag) }
+
+// liveFor says whether the firing was to run by what its spec says, and so much time was left for it.
+func (c *cronWorkflow) liveFor(f firing, left time.Duration) bool {
 	return f.settled && !f.spec.Suspend && !f.spec.whenFalse(f.at) && !f.spec.whenUnclear() && !c.statusAt(f.at).Stopped &&
-		!c.nameTaken(f.at, f.at, c.To) && !c.Served.IsZero() && c.Served.Before(f.at) && f.at.Add(c.grace(f.spec)+lag).Before(c.end(c.To))
+		!c.nameTaken(f.at, f.at, c.To) && !c.Served.IsZero() && c.Served.Before(f.at) && f.at.Add(left).Before(c.end(c.To))
 }
 
 // unscheduled examines the firings after the faults: Argo was to run each. That a schedule is dead shows by the first that it does not
@@ -260,7 +263,7 @@ func (e *exam) unscheduled(c *cronWorkflow) {
 	var dead, shown time.Time // the first firing of a row that Argo did not run, and the end of its grace
 	for _, f := range c.firings {
 		switch {
-		case !f.at.After(e.FaultsEnd) || !c.live(f) || f.at.Sub(f.spec.From) < time.Minute,
+		case !f.at.After(e.FaultsEnd) || !c.liveFor(f, lag) || f.at.Sub(f.spec.From) < time.Minute,
 			f.spec.Backfill == "off" || f.spec.Backfill == "dry-run",
 			f.spec.policy() == "Forbid" && c.notForbidden(f) == "":
 			continue

@@ -271,7 +271,7 @@ func (c *cronWorkflow) falseSkip(f firing, v Verdict) string {
 	if run := c.ran(f.at, v.SaidAt); run != nil && c.shouldKnow(run.Created, v.SaidAt) {
 		return fmt.Sprintf("it ran: %s was made at %s", run.Name, stamp(run.Created))
 	}
-	if c.blind.overlap(f.at.Add(-lag), v.SaidAt) && v.Reason != "Superseded" {
+	if c.blind.overlap(f.at.Add(-lag), earlier(v.SaidAt, f.at.Add(c.grace(f.spec)+lag))) && v.Reason != "Superseded" {
 		return "" // what it could see was older, and what it can see now need not tell
 	}
 	around := func(holds func(*Spec) bool) bool {

@@ -49,11 +49,15 @@ func main() {
 			err = errors.Join(err, write(result.Facts(), name+"-facts.json"))
 		}
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
-	case !result.Passed():
+	}
+	shortfall := result.Shortfall()
+	for _, why := range shortfall {
+		fmt.Fprintln(os.Stderr, "the exam shows too little:", why)
+	}
+	if !result.Passed() || len(shortfall) > 0 {
 		os.Exit(1)
 	}
 }
