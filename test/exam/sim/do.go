@@ -31,6 +31,8 @@ func (p *play) do(d Do) {
 			p.argo.Die()
 		}
 		p.mu.Unlock()
+	case ArgoMakesRun:
+		p.argoMakesRun(d)
 	case ArgoFreezes:
 		outage(witness.Argo, "frozen")
 		p.mu.Lock()
@@ -64,6 +66,31 @@ func (p *play) do(d Do) {
 	default:
 		p.person(d, end)
 	}
+}
+
+// argoMakesRun has Argo die right after a create, before it can write to the status.
+func (p *play) argoMakesRun(d Do) {
+	p.mu.Lock()
+	client := p.argo
+	p.mu.Unlock()
+	if client == nil || client.Dead() {
+		return
+	}
+	p.goes.Go(func() { // after the time for faults it does not happen any more
+		p.sleep(time.Until(p.end()))
+		client.CrashAt(0, "", false, nil)
+	})
+	client.CrashAt(1+d.Which, "create workflows", true, func() {
+		p.goes.Go(func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			back := now().Add(min(time.Duration(d.For)*time.Second, time.Until(p.end())))
+			if p.argo == client {
+				p.argoBack = back
+			}
+			p.outage(witness.Argo, "crashed after a create", back)
+		})
+	})
 }
 
 // outage notes one that begins now. Call it with mu.

@@ -63,7 +63,7 @@ func worlds(t *rapid.T) World {
 // specs draws one of a CronWorkflow.
 func specs(t *rapid.T) fake.Spec {
 	limit := func(label string) *int {
-		n := one(t, label, often(5, -1, 0, 1, 2, 3, 5))
+		n := one(t, label, often(6, -1, 0, 1, 2, 3, 4, 5))
 		if n < 0 {
 			return nil
 		}
@@ -95,7 +95,7 @@ func events(t *rapid.T, w World) Do {
 	d := Do{
 		At: 1 + upTo(t, w.Minutes*60, "at"),
 		What: one(t, "what", []string{
-			ArgoDies, ArgoDies, ArgoDies, ArgoFreezes, RollcallDies, RollcallStops, RollcallFreezes, LeaderDies, LeaderFreezes, LeaderCrashes, LeaderCrashes,
+			ArgoDies, ArgoDies, ArgoDies, ArgoMakesRun, ArgoFreezes, RollcallDies, RollcallStops, RollcallFreezes, LeaderDies, LeaderFreezes, LeaderCrashes, LeaderCrashes,
 			LeaderCrashesAt, LeaderMakesRun, LeaderMakesRun, LeaderTells, FaultBegins, FaultBegins, FaultBegins, FaultBegins, FaultBegins, FaultBegins, FaultBegins, Compacts, ArgoClock, Edits,
 			Suspends, Deletes, Touches, Submits, TakesName, Resubmits, DeletesRun, Retries, Resumes,
 		}),
@@ -120,7 +120,11 @@ func events(t *rapid.T, w World) Do {
 	case Edits:
 		s := specs(t)
 		d.Spec, d.For = &s, 0
-	case LeaderMakesRun, LeaderTells:
+	case Deletes:
+		if one(t, "for good", often(3, false, true)) {
+			d.For = 0
+		}
+	case ArgoMakesRun, LeaderMakesRun, LeaderTells:
 		d.Which, d.Cron = upTo(t, 2, "request"), ""
 	case LeaderCrashes, LeaderCrashesAt:
 		d.Which, d.Cron = upTo(t, 30, "request"), ""

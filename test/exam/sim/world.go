@@ -44,11 +44,12 @@ type Cron struct {
 
 // What can be done.
 const (
-	ArgoDies        = "argo dies"        // and comes back after For
-	ArgoFreezes     = "argo freezes"     // for For
-	RollcallDies    = "rollcall dies"    // replica Which, and comes back after For
-	RollcallStops   = "rollcall stops"   // in order, and comes back after For
-	RollcallFreezes = "rollcall freezes" // for For
+	ArgoDies        = "argo dies"                    // and comes back after For
+	ArgoMakesRun    = "argo makes a run and crashes" // right after the create, the Which-th from then on; comes back after For
+	ArgoFreezes     = "argo freezes"                 // for For
+	RollcallDies    = "rollcall dies"                // replica Which, and comes back after For
+	RollcallStops   = "rollcall stops"               // in order, and comes back after For
+	RollcallFreezes = "rollcall freezes"             // for For
 	LeaderDies      = "leader dies"
 	LeaderFreezes   = "leader freezes"
 	LeaderCrashes   = "leader crashes"                    // at its Which-th request from then on, before it is carried out; comes back after For
