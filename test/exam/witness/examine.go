@@ -79,7 +79,8 @@ func (e *exam) hear(said Said) {
 			strangers[key] = true
 			e.mistake(FalseMiss, c, v.ScheduledTime, "%s: nothing was due then by any spec that it had around that time", v.text())
 		}
-		if ran(v.Verdict) && v.ScheduledTime.After(e.From) && !strangers[key] && c.ran(v.ScheduledTime, v.SaidAt.Add(latency)) == nil && !c.formersRun(v.ScheduledTime, v) {
+		if ran(v.Verdict) && v.ScheduledTime.After(e.From) && !strangers[key] && c.ran(v.ScheduledTime, v.SaidAt.Add(latency)) == nil &&
+			!c.formersRun(v.ScheduledTime, v) && !c.ranNameless(v) {
 			strangers[key] = true
 			e.mistake(FalseRun, c, v.ScheduledTime, "%s: no run of that time was there by then", v.text())
 		}
@@ -89,6 +90,13 @@ func (e *exam) hear(said Said) {
 			slices.SortStableFunc(all, func(a, b Verdict) int { return a.SaidAt.Compare(b.SaidAt) })
 		}
 	}
+}
+
+// ranNameless says whether a run under the name of the zero time, which tells no firing, may be the one that is claimed.
+func (c *cronWorkflow) ranNameless(v Verdict) bool {
+	return v.Reason == "ZeroTimeName" && slices.ContainsFunc(c.counted, func(w *Workflow) bool {
+		return w.Name == c.Name+zeroTimeName && !w.Created.Before(v.ScheduledTime) && !w.Created.After(v.SaidAt)
+	})
 }
 
 // nearlyDue says whether a spec names t that held shortly before or after.
