@@ -128,7 +128,7 @@ func (s *real) watch(ctx context.Context) {
 
 func (s *real) create(spec fake.Spec) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "apiVersion: argoproj.io/v1alpha1\nkind: CronWorkflow\nmetadata: {name: tick}\nspec:\n  schedules: [%q]\n  timezone: UTC\n", spec.Schedules[0])
+	fmt.Fprintf(&b, "apiVersion: argoproj.io/v1alpha1\nkind: CronWorkflow\nmetadata: {name: tick}\nspec:\n  schedules: [\"%s\"]\n  timezone: UTC\n", strings.Join(spec.Schedules, `", "`))
 	if spec.Deadline > 0 {
 		fmt.Fprintf(&b, "  startingDeadlineSeconds: %d\n", spec.Deadline)
 	}
@@ -139,9 +139,21 @@ func (s *real) create(spec fake.Spec) {
 		// A scenario begins at an even minute; here it begins at any.
 		fmt.Fprintf(&b, "  when: %q\n", strings.Replace(spec.When, "== 0", fmt.Sprintf("== %d", s.begins.Minute()%2), 1))
 	}
+	if spec.StopAfter > 0 {
+		fmt.Fprintf(&b, "  stopStrategy: {expression: \"cronworkflow.failed >= %d\"}\n", spec.StopAfter)
+	}
 	succeeded, failed := spec.Limits()
 	fmt.Fprintf(&b, "  successfulJobsHistoryLimit: %d\n  failedJobsHistoryLimit: %d\n", succeeded, failed)
-	fmt.Fprintf(&b, "  workflowSpec:\n    entrypoint: main\n    templates: [{name: main, suspend: {duration: %q}}]\n", fmt.Sprint(spec.Runs, "s"))
+	takes := spec.Runs
+	b.WriteString("  workflowSpec:\n    entrypoint: main\n")
+	if spec.FailEvery == 1 { // a run that takes longer than it may fails
+		fmt.Fprintf(&b, "    activeDeadlineSeconds: %d\n", spec.Runs)
+		takes += 600
+	}
+	if spec.TTL != nil {
+		fmt.Fprintf(&b, "    ttlStrategy: {secondsAfterCompletion: %d}\n", *spec.TTL)
+	}
+	fmt.Fprintf(&b, "    templates: [{name: main, suspend: {duration: %q}}]\n", fmt.Sprint(takes, "s"))
 	s.must(s.cluster.Apply(s.ctx, s.namespace, b.String()))
 }
 

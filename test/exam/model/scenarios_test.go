@@ -174,7 +174,7 @@ var scenarios = map[string]scenario{
 		s.until(80)
 		s.suspend(true)
 		s.lengthen(58)
-		s.until(194)
+		s.until(190)
 		s.make(2)
 		s.tell(2, 2)
 		s.suspend(false)
@@ -211,6 +211,22 @@ var scenarios = map[string]scenario{
 		s.startArgo()
 		s.until(260)
 	}, last: 4, want: "1 none; 2 on time; 3 none; 4 none"},
+	"a ttlStrategy deletes runs": {play: func(s stage) {
+		s.until(10)
+		ttl := 20
+		s.create(spec(func(s *fake.Spec) { s.TTL = &ttl }))
+		s.until(136)
+	}, last: 2, want: "1 on time, gone; 2 on time"},
+	"a stopStrategy ends the schedule with the second run that fails": {play: func(s stage) {
+		s.until(10)
+		s.create(spec(runs(5), func(s *fake.Spec) { s.StopAfter, s.FailEvery = 2, 1 }))
+		s.until(250)
+	}, last: 4, want: "1 on time; 2 on time; 3 none; 4 none"},
+	"two expressions that name the same minute run it once": {play: func(s stage) {
+		s.until(10)
+		s.create(spec(func(s *fake.Spec) { s.Schedules = []string{"* * * * *", "*/1 * * * *"} }))
+		s.until(190)
+	}, last: 3, want: "1 on time; 2 on time; 3 on time"},
 	"history limits keep the newest": {play: func(s stage) {
 		s.until(10)
 		one := 1

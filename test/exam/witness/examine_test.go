@@ -364,6 +364,16 @@ func TestMistakesAreFound(t *testing.T) {
 			p.argoRuns(7, at(7, 6), time.Second)
 			p.say(5, "Backfilled", "")
 		}, []string{"LiveFiringLost 7"}},
+		"where it became Forbid after the recovery, nobody could know": {func(p *play) {
+			p.argoAway(5)
+			p.loses(7)
+			p.cron().Specs = append(p.cron().Specs, *p.spec())
+			p.cron().Specs[1].From, p.cron().Specs[1].Policy = at(6, 20), "Forbid"
+			p.run(4).Ended = at(5, 0)
+			p.rollcallRuns(5, at(6, 10), 55*time.Second)
+			p.say(5, "Backfilled", "")
+			p.say(7, "Skipped", "Forbidden")
+		}, nil},
 		"where Argo was down then, it was not the recovery": {func(p *play) {
 			p.spec().Policy = "Forbid"
 			p.argoAway(5)

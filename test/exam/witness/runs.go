@@ -233,8 +233,9 @@ func (e *exam) liveLost(c *cronWorkflow, f firing) {
 	}
 	made := recovered.Created
 	if i := c.specAt(made); i >= 0 {
-		if need := c.need(c.schedules[i], made); need == unforeseeable || !made.Add(need-look).After(f.at) {
-			return // nobody could know that it would take so long
+		need := c.need(c.schedules[i], made)
+		if need == unforeseeable || !made.Add(need-look).After(f.at) || c.Specs[i].policy() != "Forbid" {
+			return // nobody could know that it would take so long, or that there would be Forbid
 		}
 	}
 	became := "it never ran"
