@@ -130,11 +130,17 @@ func TestMistakesAreFound(t *testing.T) {
 		"so does one that came and went while Rollcall could not see, and that Argo could not write to the status": {func(p *play) {
 			p.comesAndGoes(5)
 			p.setBack(5, at(5, -1), at(6, -1))
+			p.said.Verdicts[len(p.said.Verdicts)-1].SaidAt = at(5, 50)
 		}, nil},
 		"even where the status said so for a moment in which Rollcall could not see": {func(p *play) {
 			p.comesAndGoes(5)
 			p.setBack(5, at(5, 2), at(6, -1))
+			p.said.Verdicts[len(p.said.Verdicts)-1].SaidAt = at(5, 50)
 		}, nil},
+		"but not once Argo has gone past it, so that its status says nothing of it": {func(p *play) {
+			p.comesAndGoes(5)
+			p.setBack(5, at(5, -1), at(6, -1))
+		}, []string{"FalseMiss 5"}},
 		"but not where the status told": {func(p *play) { p.comesAndGoes(5) }, []string{"FalseMiss 5"}},
 		"nor where Rollcall could see it": {func(p *play) {
 			p.comesAndGoes(5)

@@ -175,8 +175,8 @@ func (c *cronWorkflow) untimely(run *Workflow, at time.Time) bool {
 // untold says whether nothing told of the run: it came and went when Rollcall could not see, and Argo did not write it to the status, or
 // set that back before Rollcall could see it.
 func (c *cronWorkflow) untold(f firing, run *Workflow, said time.Time) bool {
-	if c.seeable(run) {
-		return false
+	if c.seeable(run) || !run.Created.After(f.at.Add(c.grace(f.spec))) && c.statusAt(said).LastScheduledTime.After(f.at) {
+		return false // once Argo has gone past it, its status says nothing of it, and absence needs another ground
 	}
 	for i, s := range c.Statuses {
 		until := said
