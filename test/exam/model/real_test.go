@@ -113,8 +113,11 @@ func (s *real) watch(ctx context.Context) {
 			}
 			shutdown, _, _ := unstructured.NestedString(w.Object, "spec", "shutdown")
 			r.terminated = r.terminated || shutdown != ""
-			if end, _, _ := unstructured.NestedString(w.Object, "status", "finishedAt"); end != "" && r.ended == 0 {
-				r.ended = time.Since(s.begins)
+			// By the object, not by when it is seen: what comes after it may be made before the next look.
+			if text, _, _ := unstructured.NestedString(w.Object, "status", "finishedAt"); text != "" && r.ended == 0 {
+				end, err := time.Parse(time.RFC3339, text)
+				s.must(err)
+				r.ended = end.Sub(s.begins)
 			}
 		}
 		for n, r := range s.runs {
