@@ -40,6 +40,7 @@ func (e *edits) note(seen Epoch, now time.Time, zone *time.Location) (edited tim
 	same := known && sameSpec(e.spec, seen.Spec)
 	touched := !seen.From.Equal(e.says)
 	newer := seen.From.After(e.says)
+	trace := !seen.Traceless || !onlyRemoves(e.spec, seen.Spec)
 	gap := e.unwatched
 	e.unwatched, e.spec, e.traceless = time.Time{}, seen.Spec, seen.Traceless
 	if touched {
@@ -74,9 +75,19 @@ func (e *edits) note(seen Epoch, now time.Time, zone *time.Location) (edited tim
 		// What it says may be long ago: a watch that was silent tells in order, and late. Where a field is removed, the object may
 		// go back to an older time: who owned it is not listed any more.
 		from = later(seen.From, e.epochs[len(e.epochs)-1].From)
+	case !touched && trace && !seen.From.After(now) && !now.After(e.told.Add(timestampsLag)):
+		// An edit that has left its trace, in the same second as the one before, which has only just been told: both may be late.
+		from = later(seen.From, e.epochs[len(e.epochs)-1].From)
 	}
 	e.add(e.epoch(from), now)
 	return from
+}
+
+// onlyRemoves says whether an edit may have done nothing but remove fields.
+func onlyRemoves(before, after Spec) bool {
+	return slices.Equal(before.Schedules, after.Schedules) && (after.Timezone == "" || after.Timezone == before.Timezone) && (!after.Suspend || before.Suspend) &&
+		(after.Policy == "" || after.Policy == before.Policy) && (after.StartingDeadline == 0 || after.StartingDeadline == before.StartingDeadline) &&
+		(after.When == "" || after.When == before.When) && (!after.StopStrategy || before.StopStrategy)
 }
 
 // epoch is that of the last spec; one that Argo cannot run is as good as unknown.

@@ -26,6 +26,23 @@ func TestAFieldThatIsTakenAwayAgainDoesNotChangeThePast(t *testing.T) {
 	s.until("04:40:30").want("04:39 Unknown SpecUnknown", "04:40 Missed certain")
 }
 
+func TestTwoEditsOfOneSecondThatAreToldLateAreBothOfThatSecond(t *testing.T) {
+	for name, given := range map[string]func(*auditor.CronWorkflow){"minimal CRDs": func(*auditor.CronWorkflow) {}, "full CRDs": singly} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, given).run("04:36:00", "04:36:00").until("04:36:30").want("04:36 OnTime")
+			s.until("04:36:50").silent = true
+			s.until("04:38:50").silent = false
+			for _, schedules := range [][]string{{"0 0 1 1 *"}, {"* * * * *", "*/10 * * * *"}} {
+				s.see("04:38:51", func(cw *auditor.CronWorkflow) {
+					cw.Epochs[0].From = clock("04:36:40")
+					cw.Epochs[0].Spec.Schedules = schedules
+				})
+			}
+			s.until("04:40:40").want("04:37 Unknown SpecUnknown", "04:38 Unknown SpecUnknown", "04:38 Missed certain", "04:39 Missed certain", "04:40 Missed certain")
+		})
+	}
+}
+
 func TestWhereAnEditCanLeaveNoTraceAGapIsNotCertain(t *testing.T) {
 	want := []string{"04:37 Missed likely", "04:38 Missed likely", "04:39 Missed certain"}
 	t.Run("over a restart", func(t *testing.T) {

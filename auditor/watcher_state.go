@@ -157,8 +157,8 @@ func join[T any](a, b []T, at func(T) time.Time, since time.Time, theirs func(ti
 	return joined
 }
 
-// joinActive is join, but that what was seen at first here had been so since the last write to it: where the earlier record knows of
-// nothing later, its news was late. And in the gaps of what was watched here the earlier record has more to say.
+// joinActive is join, but that what was seen here had been so since the last write to it, however late the news of that came: so all is
+// taken that is later than what the earlier record knows of. And in the gaps of what was watched here the earlier record has more to say.
 func joinActive(a, b []ActiveSeen, since time.Time, watched []Stretch) []ActiveSeen {
 	at := func(s ActiveSeen) time.Time { return s.At }
 	for i := 1; i < len(watched); i++ {
@@ -189,8 +189,8 @@ func joinActive(a, b []ActiveSeen, since time.Time, watched []Stretch) []ActiveS
 		b = append(b, ActiveSeen{At: gap.To, Runs: over})
 		slices.SortStableFunc(b, func(a, b ActiveSeen) int { return a.At.Compare(b.At) })
 	}
-	if len(b) > 0 && (len(a) == 0 || a[len(a)-1].At.Before(b[0].At)) {
-		since = earlier(since, b[0].At)
+	if n := slices.IndexFunc(b, func(s ActiveSeen) bool { return len(a) == 0 || s.At.After(a[len(a)-1].At) }); n >= 0 {
+		since = earlier(since, b[n].At)
 	}
 	return join(a, b, at, since, func(t time.Time) bool { return t.Before(since) })
 }

@@ -70,6 +70,17 @@ func (p *play) comesAndGoes(m int) {
 	p.say(m, "Missed", "").Certainty = "likely"
 }
 
+// suspendedUnseen suspends minute 5 while Rollcall cannot see, and has that call it likely lost.
+func (p *play) suspendedUnseen(traceless bool) {
+	p.truth.Traceless = traceless
+	p.argoAway(5)
+	p.fault(Rollcall, at(4, 0), at(6, 50))
+	then, after := *p.spec(), *p.spec()
+	then.From, then.Suspend, after.From = at(4, 20), true, at(6, 20)
+	p.cron().Specs = append(p.cron().Specs, then, after)
+	p.say(5, "Expired", "").Certainty = "likely"
+}
+
 // loses takes the runs of the firings of these minutes away, with what they left in the status.
 func (p *play) loses(minutes ...int) {
 	for _, m := range minutes {
@@ -151,6 +162,12 @@ func TestMistakesAreFound(t *testing.T) {
 			p.comesAndGoes(5)
 			p.setBack(5, at(5, -1), at(6, -1))
 			p.say(5, "Missed", "").Certainty = "certain"
+		}, []string{"FalseMiss 5"}},
+		"suspended it is not lost": {func(p *play) { p.suspendedUnseen(false) }, []string{"FalseMiss 5"}},
+		"unless nothing tells of it: a field that nobody saw is gone without a trace, and it is only likely": {func(p *play) { p.suspendedUnseen(true) }, nil},
+		"even so it is not lost for certain": {func(p *play) {
+			p.suspendedUnseen(true)
+			p.said.Verdicts[len(p.said.Verdicts)-1].Certainty = "certain"
 		}, []string{"FalseMiss 5"}},
 		"an accusation that was taken back counts": {func(p *play) { p.saidOnce(5, "Missed", "certain", at(5, 40)) }, []string{"FalseMiss 5"}},
 		"unless it was only likely":                {func(p *play) { p.saidOnce(5, "Missed", "likely", at(5, 40)) }, nil},

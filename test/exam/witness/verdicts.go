@@ -143,12 +143,14 @@ func (c *cronWorkflow) falseMiss(f firing, v Verdict) string {
 		return ""
 	}
 	switch {
+	case v.Certainty == "likely" && c.Traceless && c.changedUnseen(f.at, v.SaidAt):
+		// What held then may be gone from the spec without a trace.
 	case f.spec.Suspend:
 		return "it was suspended then"
 	case f.spec.whenFalse(f.at):
 		return fmt.Sprintf("its when expression was false then: %s", f.spec.When)
 	case f.spec.policy() == "Forbid" && !c.submissionError(f) && (v.Certainty != "likely" || !c.retriedBefore(v.SaidAt)):
-		if run := c.blocked(f); run != nil {
+		if run := c.blocked(f); run != nil && (v.Certainty != "likely" || !run.DeletedByHand || !run.over(v.SaidAt)) {
 			return fmt.Sprintf("Forbid was right not to run it: %s was made at %s and ended at %s, and status.active had it", run.Name, stamp(run.Created), stamp(run.Ended))
 		}
 	}
@@ -188,6 +190,11 @@ func (c *cronWorkflow) untold(f firing, run *Workflow, said time.Time) bool {
 		}
 	}
 	return true
+}
+
+// changedUnseen says whether the spec was edited between two times while Rollcall could not see.
+func (c *cronWorkflow) changedUnseen(from, to time.Time) bool {
+	return slices.ContainsFunc(c.Specs, func(s Spec) bool { return s.From.After(from) && !s.From.After(to) && c.blind.overlap(s.From, s.From) })
 }
 
 // retriedBefore says whether a person had a run begin anew before t: it no longer tells then that it once ended, nor what was deleted for it.
