@@ -116,14 +116,16 @@ func (e *edits) add(epoch Epoch, now time.Time) {
 	e.epochs = e.epochs[max(0, len(e.epochs)-MaxEpochs):]
 }
 
-// missed says that nothing was seen from a time on, though what came after it may have been shown already; before is when the
-// CronWorkflow was last seen. It returns what note does.
-func (e *edits) missed(from, before time.Time) (edited time.Time) {
+// missed says that nothing was seen from a time on until now, though what came after it may have been shown already, or something in
+// between; before is when the CronWorkflow was last seen. It returns what note does.
+func (e *edits) missed(from, before, now time.Time) (edited time.Time) {
 	if e.own != nil {
-		e.own.missed(from, before)
+		e.own.missed(from, before, now)
+	}
+	if since := later(from, before); !before.After(from) || since.Add(timestampsLag).Before(now) {
+		e.unwatched = since // until it is seen anew
 	}
 	if !before.After(from) {
-		e.unwatched = from
 		return time.Time{}
 	}
 	i := slices.IndexFunc(e.epochs, func(epoch Epoch) bool { return epoch.From.After(from) })

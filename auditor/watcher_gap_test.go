@@ -26,6 +26,17 @@ func TestAFieldThatIsTakenAwayAgainDoesNotChangeThePast(t *testing.T) {
 	s.until("04:40:30").want("04:39 Unknown SpecUnknown", "04:40 Missed certain")
 }
 
+func TestWhatWasSeenInAGapIsNotWhatThereIsAfterIt(t *testing.T) {
+	s := newScene(t).run("04:36:00", "04:36:00").until("04:36:30").want("04:36 OnTime")
+	s.silent = true
+	s.until("04:39:19").silent = false
+	s.w.Gap(clock("04:35:50"), clock("04:39:20")) // last seen at 04:36:00, by a watch that may have been late already
+	s.cw.Epochs = slices.Clone(s.cw.Epochs)
+	s.cw.Epochs[0].From = clock("04:38:40") // suspended and resumed, say
+	s.w.SeeCronWorkflow(s.cw, clock("04:39:20"))
+	s.until("04:40:30").want("04:37 Unknown SpecUnknown", "04:38 Unknown SpecUnknown", "04:39 Unknown SpecUnknown", "04:40 Missed certain")
+}
+
 func TestTwoEditsOfOneSecondThatAreToldLateAreBothOfThatSecond(t *testing.T) {
 	for name, given := range map[string]func(*auditor.CronWorkflow){"minimal CRDs": func(*auditor.CronWorkflow) {}, "full CRDs": singly} {
 		t.Run(name, func(t *testing.T) {

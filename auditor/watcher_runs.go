@@ -293,7 +293,7 @@ func (h *watched) noteMoved(t time.Time) {
 // missed takes in that nothing was seen from a time on.
 func (h *watched) missed(from time.Time) {
 	h.earlier = upTo(h.earlier, from) // of what another process saw after that, only the newest was taken
-	if edited := h.edits.missed(from, h.seenAt); !edited.IsZero() {
+	if edited := h.edits.missed(from, h.seenAt, h.now); !edited.IsZero() {
 		h.parse()
 		h.rejudge(edited, false)
 		h.openLate(edited)
