@@ -55,11 +55,14 @@ func upAgain(ctx context.Context, k *keeper) error {
 
 func (s *stage) hitArgo(ctx context.Context, f fault) error {
 	from := time.Now()
-	defer func() { s.outage(witness.Argo, f.How, from, time.Now()) }()
 	if f.How == frozen {
 		if err := s.argo.Pause(); err != nil {
-			return err
+			s.tell("argo cannot be frozen, since it is away: %v", err)
+			return nil // it has ended by itself, as it does without the API server, and that is noted as an outage of its own
 		}
+	}
+	defer func() { s.outage(witness.Argo, f.How, from, time.Now()) }()
+	if f.How == frozen {
 		pause(ctx, f.For)
 		if err := s.argo.Resume(); err != nil {
 			return err
