@@ -41,6 +41,7 @@ func (e *edits) note(seen Epoch, now time.Time, zone *time.Location) (edited tim
 	touched := !seen.From.Equal(e.says)
 	newer := seen.From.After(e.says)
 	trace := !seen.Traceless || !onlyRemoves(e.spec, seen.Spec)
+	late := e.says.Add(timestampsLag).Before(e.told) && !now.After(e.told.Add(timestampsLag)) // the edit before it has only just been told, late
 	gap := e.unwatched
 	e.unwatched, e.spec, e.traceless = time.Time{}, seen.Spec, seen.Traceless
 	if touched {
@@ -78,6 +79,11 @@ func (e *edits) note(seen Epoch, now time.Time, zone *time.Location) (edited tim
 	case !touched && trace && !seen.From.After(now) && !now.After(e.told.Add(timestampsLag)):
 		// An edit that has left its trace, in the same second as the one before, which has only just been told: both may be late.
 		from = later(seen.From, e.epochs[len(e.epochs)-1].From)
+	case !trace && late: // it says nothing of when a field was removed
+		from = e.epochs[len(e.epochs)-1].From
+		e.add(Epoch{From: from, Unknown: true}, now)
+		e.add(e.epoch(now), now)
+		return from
 	}
 	e.add(e.epoch(from), now)
 	return from

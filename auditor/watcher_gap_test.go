@@ -26,6 +26,19 @@ func TestAFieldThatIsTakenAwayAgainDoesNotChangeThePast(t *testing.T) {
 	s.until("04:40:30").want("04:39 Unknown SpecUnknown", "04:40 Missed certain")
 }
 
+func TestAFieldWhoseRemovalIsToldLateMayHaveBeenGoneForLong(t *testing.T) {
+	s := newScene(t, singly).run("04:36:00", "04:36:00").until("04:36:30").want("04:36 OnTime")
+	before := s.cw.Epochs[0]
+	s.silent = true
+	s.until("04:38:50").silent = false
+	s.see("04:38:51", func(cw *auditor.CronWorkflow) {
+		cw.Epochs[0].From = clock("04:36:40")
+		cw.Epochs[0].Spec.Suspend = true
+	})
+	s.see("04:38:51", func(cw *auditor.CronWorkflow) { cw.Epochs[0] = before }) // resumed, at any time since
+	s.until("04:40:40").want("04:37 Unknown SpecUnknown", "04:38 Skipped Suspended", "04:38 Unknown SpecUnknown", "04:39 Unknown SpecUnknown", "04:40 Missed certain")
+}
+
 func TestWhatWasSeenInAGapIsNotWhatThereIsAfterIt(t *testing.T) {
 	s := newScene(t).run("04:36:00", "04:36:00").until("04:36:30").want("04:36 OnTime")
 	s.silent = true
