@@ -47,9 +47,7 @@ type Handler interface {
 
 const (
 	// leaseEvery, settingsEvery and templatesEvery are how often the lease, the ConfigMap and the referenced templates are read.
-	// Argo renews its lease every 5 s and holds it for 15 s: what was read must never look run out while it is there, also where a grace is
-	// only 10 s.
-	leaseEvery     = 5 * time.Second
+	leaseEvery     = 15 * time.Second
 	settingsEvery  = time.Minute
 	templatesEvery = 10 * time.Minute
 	// maxWrites is how many times of writes of Argo's controller are kept.

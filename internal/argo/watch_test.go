@@ -49,7 +49,7 @@ func TestWatchAsksForNoMoreThanItNeeds(t *testing.T) {
 		if diff := cmp.Diff(want, started); diff != "" {
 			t.Error(diff)
 		}
-		// In the ten minutes that follow, of which each brings two bookmarks and an event: the lease every 5 s, the settings
+		// In the ten minutes that follow, of which each brings two bookmarks and an event: the lease every 15 s, the settings
 		// every minute, and a new watch every 5 minutes.
 		for i := range 20 {
 			time.Sleep(30 * time.Second)
@@ -60,7 +60,7 @@ func TestWatchAsksForNoMoreThanItNeeds(t *testing.T) {
 		for _, what := range w.asked() {
 			counts[what]++
 		}
-		most := map[string]int{"get configmaps/argo/" + configName: 10, "get leases/argo/" + leaseName: 120, "watch cronworkflows": 2, "watch workflows": 2}
+		most := map[string]int{"get configmaps/argo/" + configName: 10, "get leases/argo/" + leaseName: 40, "watch cronworkflows": 2, "watch workflows": 2}
 		for what, n := range counts {
 			if n > most[what] {
 				t.Errorf("%s: %d times, want %d at the most", what, n, most[what])

@@ -15,7 +15,7 @@ import (
 )
 
 // leaseEvery is how often Rollcall reads Argo's lease (internal/argo/watch.go).
-const leaseEvery = 5 * time.Second
+const leaseEvery = 15 * time.Second
 
 // ArgosLease is the name of the lease of Argo's controller.
 const ArgosLease = "workflow-controller"
