@@ -41,7 +41,8 @@ func (e *edits) note(seen Epoch, now time.Time, zone *time.Location) (edited tim
 	touched := !seen.From.Equal(e.says)
 	newer := seen.From.After(e.says)
 	trace := !seen.Traceless || !onlyRemoves(e.spec, seen.Spec)
-	late := e.says.Add(timestampsLag).Before(e.told) && !now.After(e.told.Add(timestampsLag)) // the edit before it has only just been told, late
+	justTold := !now.After(e.told.Add(timestampsLag)) // the edit before it
+	late := justTold && e.says.Add(timestampsLag).Before(e.told)
 	gap := e.unwatched
 	e.unwatched, e.spec, e.traceless = time.Time{}, seen.Spec, seen.Traceless
 	if touched {
@@ -76,7 +77,7 @@ func (e *edits) note(seen Epoch, now time.Time, zone *time.Location) (edited tim
 		// What it says may be long ago: a watch that was silent tells in order, and late. Where a field is removed, the object may
 		// go back to an older time: who owned it is not listed any more.
 		from = later(seen.From, e.epochs[len(e.epochs)-1].From)
-	case !touched && trace && !seen.From.After(now) && !now.After(e.told.Add(timestampsLag)):
+	case !touched && trace && justTold && !seen.From.After(now):
 		// An edit that has left its trace, in the same second as the one before, which has only just been told: both may be late.
 		from = later(seen.From, e.epochs[len(e.epochs)-1].From)
 	case !trace && late: // it says nothing of when a field was removed
