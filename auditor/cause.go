@@ -96,7 +96,7 @@ func (f *firing) controllerDown() (string, bool) {
 		leftOver := len(f.writes) > 0 && f.writes[len(f.writes)-1].After(expires)
 		switch {
 		case leftOver:
-		case lease.RenewedAt.Before(f.at) && expires.Before(f.now):
+		case lease.RenewedAt.Before(f.at) && lease.ranOut(f.now):
 			return fmt.Sprintf("Argo's controller last renewed its lease at %s and wrote nothing around the scheduled time.", stamp(lease.RenewedAt)), true
 		case lease.AcquiredAt.After(f.at) && (after.IsZero() || !after.Before(lease.AcquiredAt)):
 			return fmt.Sprintf("Argo's controller wrote nothing from %s on and took its lease again at %s.", stamp(before), stamp(lease.AcquiredAt)), true
@@ -174,7 +174,7 @@ func (f *firing) mayLeadInSilence() bool {
 func (f *firing) silent() bool {
 	lease := f.in.Controller.Lease
 	before, after := f.signsOfLife()
-	return lease != nil && !before.IsZero() && after.IsZero() && !lease.RenewedAt.Add(lease.Duration).Before(f.now)
+	return lease != nil && !before.IsZero() && after.IsZero() && !lease.ranOut(f.now)
 }
 
 // heldLease says in a sentence that one identity held the lease over the firing, which does not tell whether it was there.

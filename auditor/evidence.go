@@ -250,4 +250,18 @@ type Lease struct {
 	Holder                string
 	AcquiredAt, RenewedAt time.Time
 	Duration              time.Duration
+	// ReadAt is when it was read; zero where that is the time it is judged by.
+	ReadAt time.Time
+}
+
+// leaseRead is how old what was read of a lease may be for its holder to have the benefit of the doubt: it is read every 15 s, and renewed
+// in between.
+const leaseRead = 30 * time.Second
+
+// ranOut says whether nobody holds the lease. As it was read somebody may have, who only seems to be away because it was not read again.
+func (l *Lease) ranOut(now time.Time) bool {
+	if !l.ReadAt.IsZero() && now.Sub(l.ReadAt) <= leaseRead {
+		now = earlier(now, l.ReadAt)
+	}
+	return l.RenewedAt.Add(l.Duration).Before(now)
 }

@@ -655,6 +655,14 @@ func TestTheCauseOfAMissIsToldAsFarAsTheEvidenceGoes(t *testing.T) {
 			w.in.Controller.Lease.RenewedAt = clock("04:39:59")
 			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:39:50"))
 		}, auditor.ControllerDown},
+		"the lease was held as it was read, just before it could run out": {func(w *world) {
+			w.in.Controller.Lease.ReadAt, w.now = clock("04:39:45"), clock("04:40:15")
+			w.cron().Settings.Grace = 10 * time.Second
+		}, auditor.Undetermined},
+		"the lease was held as it was read last, long ago": {func(w *world) {
+			w.in.Controller.Lease.ReadAt, w.now = clock("04:39:45"), clock("04:40:16")
+			w.cron().Settings.Grace = 10 * time.Second
+		}, auditor.ControllerDown},
 		"the lease was renewed at that very second and then no more":                       {func(w *world) { w.in.Controller.Lease.RenewedAt = clock("04:40:00") }, auditor.Undetermined},
 		"the lease is held, but the holder has written nothing since: stuck, or just back": {func(w *world) { w.in.Controller.Lease.RenewedAt = clock("04:44:00") }, auditor.Undetermined},
 		"the holder of the lease came back under the same identity and writes again": {func(w *world) {

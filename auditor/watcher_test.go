@@ -725,6 +725,23 @@ func TestAStuckScheduleStaysStuckFromOneFiringToTheNext(t *testing.T) {
 	}
 }
 
+func TestALeaseThatWasNotReadAgainHasNotRunOut(t *testing.T) {
+	s := newScene(t, func(cw *auditor.CronWorkflow) { cw.Settings.Grace = 10 * time.Second })
+	for at := clock("04:35:58"); at.Before(clock("04:42:00")); at = at.Add(15 * time.Second) {
+		lease := &auditor.Lease{Holder: "argo", AcquiredAt: clock("04:00:00"), RenewedAt: at.Add(-4 * time.Second), Duration: 15 * time.Second, ReadAt: at}
+		s.w.SeeController("", auditor.Controller{Lease: lease, Writes: []time.Time{clock("04:35:00")}}, at)
+		s.until(at.Add(14 * time.Second).Format("15:04:05"))
+		for _, finding := range s.state().Open {
+			if finding.Cause == auditor.ControllerDown {
+				t.Errorf("at %s: %+v", at.Format("15:04:05"), finding)
+			}
+		}
+	}
+	if s.last.Stuck == "" {
+		t.Error("it is not stuck")
+	}
+}
+
 func TestWhatCannotBeJudgedIsSaidOnceAndHasNoFirings(t *testing.T) {
 	for name, c := range map[string]struct {
 		given func(*auditor.CronWorkflow)

@@ -38,7 +38,7 @@ type Handler interface {
 	// not been resumed or replaced yet. Absence must not be concluded from silence there. Called when that changes, with none
 	// when all is well again; only then is it known whether there is a Gap.
 	Blind(namespaces []string)
-	// Controller: the lease or the writes of Argo's controller have changed. Writes are the last maxWrites, ascending.
+	// Controller: the lease of Argo's controller was read, or it wrote. Writes are the last maxWrites, ascending.
 	Controller(c auditor.Controller)
 	// Note: a sentence for people, about something that cannot be read or understood. Each kind of failure is told once until it
 	// has passed.

@@ -15,9 +15,13 @@ func (w *watching) poll(ctx context.Context) {
 	ticker := time.NewTicker(leaseEvery)
 	defer ticker.Stop()
 	for n := 0; ; n++ {
+		began := w.c.Now()
 		lease, err := within(ctx, func(ctx context.Context) (*auditor.Lease, error) {
 			return w.c.lease(ctx, w.c.plain, w.scope.lease())
 		})
+		if lease != nil {
+			lease.ReadAt = began
+		}
 		w.send(ctx, func() { w.sawLease(lease, err) })
 		if n%int(settingsEvery/leaseEvery) == 0 {
 			settings, err := within(ctx, func(ctx context.Context) (controllerConfig, error) {
@@ -52,7 +56,7 @@ func (w *watching) sawLease(lease *auditor.Lease, err error) {
 		w.note(kind+kindOf(explained), "%v. Whether Argo's controller is alive is judged from what it writes.", explained)
 	} else {
 		w.unnote(kind)
-		if (lease == nil) != (w.lease == nil) || lease != nil && *lease != *w.lease {
+		if lease != nil || w.lease != nil {
 			w.lease, w.stale = lease, true
 		}
 	}

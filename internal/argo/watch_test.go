@@ -213,7 +213,7 @@ func TestWatchTellsOfTheController(t *testing.T) {
 		w.put("cronworkflows", func() map[string]any { o := cronObject("tick"); writtenBy(controllerManager)(o); return o }())
 		w.hears(leaseEvery, "cron default/tick", "controller")
 		want := auditor.Controller{
-			Lease: &auditor.Lease{Holder: "argo-0", RenewedAt: w.began.UTC(), Duration: 15 * time.Second},
+			Lease: &auditor.Lease{Holder: "argo-0", RenewedAt: w.began.UTC(), Duration: 15 * time.Second, ReadAt: w.began.Add(3 * leaseEvery).UTC()},
 			// The creation of a run of a native name, and the write to the CronWorkflow.
 			Writes: []time.Time{w.began.UTC(), w.began.Add(2 * leaseEvery).UTC()},
 		}

@@ -331,13 +331,13 @@ func (w *watching) tellBlind() {
 func (w *watching) poll(ctx context.Context) {
 	for ctx.Err() == nil {
 		call, cancel := context.WithTimeout(ctx, 10*time.Second)
+		began := w.r.Now()
 		lease, err := w.r.client.readLease(call, ArgosLease)
 		cancel()
 		if err == nil {
 			w.send(ctx, func() {
-				if next := (&auditor.Lease{Holder: lease.Holder, AcquiredAt: lease.Acquired, RenewedAt: lease.Renewed, Duration: lease.Duration}); w.lease == nil || *w.lease != *next {
-					w.lease, w.stale = next, true
-				}
+				w.lease = &auditor.Lease{Holder: lease.Holder, AcquiredAt: lease.Acquired, RenewedAt: lease.Renewed, Duration: lease.Duration, ReadAt: began}
+				w.stale = true
 				if w.synced {
 					w.tellController()
 				}
