@@ -64,6 +64,9 @@ func (x *explain) run(cmd *cobra.Command, name string) error {
 	if err != nil {
 		return fmt.Errorf("--at: %w", err)
 	}
+	if cw := in.CronWorkflow; cw.Settings.Off {
+		x.warn("note: audits and the add-on leave CronWorkflow %s/%s out: its annotation rollcall.dev/audit is off", cw.Namespace, cw.Name)
+	}
 	document := report.NewExplanation(e.now, in.CronWorkflow, explanation)
 	if !x.forPeople() {
 		return x.document(document)
