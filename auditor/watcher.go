@@ -41,7 +41,9 @@ type Watcher struct {
 	coverage []Stretch
 	// blind are the namespaces of which news may be late ("" for all), and since when.
 	blind map[string]time.Time
-	queue queue
+	// silent are the namespaces whose watch was found not to tell, and since when.
+	silent map[string]time.Time
+	queue  queue
 }
 
 // Judgement is what Judge found out about one CronWorkflow.
@@ -68,7 +70,7 @@ type Judgement struct {
 func NewWatcher(opts Options) *Watcher {
 	return &Watcher{
 		opts: opts.withDefaults(), all: map[Key]*watched{}, owners: map[string]*watched{}, strangers: map[string]map[Key]Run{},
-		resumed: map[Key]State{}, controllers: map[string]*Controller{},
+		resumed: map[Key]State{}, controllers: map[string]*Controller{}, silent: map[string]time.Time{},
 	}
 }
 
@@ -121,6 +123,23 @@ func (w *Watcher) blindSince(namespace string) time.Time {
 
 // IsBlind says whether news of a namespace may be late.
 func (w *Watcher) IsBlind(namespace string) bool { return !w.blindSince(namespace).IsZero() }
+
+// Silent says that the watch of a namespace was found not to tell what there is: from now on things may come and go unseen, until it tells
+// again. Verdicts go on meanwhile, and rest on what is shown and confirmed.
+func (w *Watcher) Silent(namespace string, now time.Time) {
+	w.at(now)
+	if w.silent[namespace].IsZero() {
+		w.silent[namespace] = now
+	}
+}
+
+// Tells says that a watch that was silent tells again.
+func (w *Watcher) Tells(namespace string, now time.Time) {
+	since := w.silent[namespace]
+	if delete(w.silent, namespace); !since.IsZero() {
+		w.Gap(since, now)
+	}
+}
 
 // Gap says that things may have come and gone unseen from a time on until now, and that what there is now, and what is gone, has
 // been shown, or is about to be before the next Judge. What was judged in the gap, without knowing of it, is judged again.

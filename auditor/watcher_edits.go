@@ -21,6 +21,10 @@ type edits struct {
 	traceless bool
 	// appended is when an epoch was last added.
 	appended time.Time
+	// bore is the newest time that the object has borne: of a write to its spec, or of Argo's to its status.
+	bore time.Time
+	// heard, unless zero, says that the last epoch is dated by when it was heard of; it began no earlier than heard.
+	heard time.Time
 	// unwatched, unless zero, is until when it was watched before a gap after which it has not been seen yet.
 	unwatched time.Time
 }
@@ -31,11 +35,41 @@ const timestampsLag = 2 * time.Second
 // note takes in a spec as seen now. It returns the start of the stretch of which
 // more is known than before, zero when that is none. What was in effect between two looks with a gap in between is not known
 // when the spec was edited then; where the object cannot tell, that is so when it is not the same. An edit that says it is older than the
-// gap and was not seen leaves unknown what was since then; one that can leave no trace is not certainly none.
-func (e *edits) note(seen Epoch, now time.Time, zone *time.Location) (edited time.Time) {
+// gap and was not seen leaves unknown what was since then; one that can leave no trace is not certainly none. Wrote is the newest time that
+// the object bears.
+func (e *edits) note(seen Epoch, wrote, now time.Time, zone *time.Location) (edited time.Time) {
 	if e.own != nil {
-		e.own.note(seen, now, zone)
+		e.own.note(seen, wrote, now, zone)
 	}
+	if wrote.After(e.bore) {
+		edited = e.heardLate(wrote)
+		e.bore = wrote
+	}
+	if more := e.take(seen, now, zone); edited.IsZero() || !more.IsZero() && more.Before(edited) {
+		edited = more
+	}
+	return edited
+}
+
+// heardLate takes in that the object was written to at a time that it bears. An edit without a trace, which was heard of before that, was made
+// before that as well: it was told late. It returns what note does.
+func (e *edits) heardLate(wrote time.Time) (edited time.Time) {
+	i := slices.IndexFunc(e.epochs, func(epoch Epoch) bool { return epoch.From.After(wrote.Add(timestampsLag)) })
+	if i <= 0 || e.heard.IsZero() {
+		return time.Time{}
+	}
+	before, appended := e.epochs[i-1], e.appended
+	since := earlier(later(e.heard, before.From), wrote)
+	e.epochs = e.epochs[:i]
+	if !before.Unknown {
+		e.add(Epoch{From: since, Unknown: true}, appended)
+	}
+	e.add(e.epoch(wrote), appended)
+	return since
+}
+
+// take takes in a spec as seen now, and returns what note does.
+func (e *edits) take(seen Epoch, now time.Time, zone *time.Location) (edited time.Time) {
 	known := len(e.epochs) > 0
 	same := known && sameSpec(e.spec, seen.Spec)
 	touched := !seen.From.Equal(e.says)
@@ -84,9 +118,13 @@ func (e *edits) note(seen Epoch, now time.Time, zone *time.Location) (edited tim
 		from = e.epochs[len(e.epochs)-1].From
 		e.add(Epoch{From: from, Unknown: true}, now)
 		e.add(e.epoch(now), now)
+		e.heard = from
 		return from
 	}
 	e.add(e.epoch(from), now)
+	if from.Equal(now) {
+		e.heard = later(e.bore, e.says)
+	}
 	return from
 }
 
@@ -115,7 +153,7 @@ func (e *edits) unwatchedEpoch(from, seen time.Time) Epoch {
 }
 
 func (e *edits) add(epoch Epoch, now time.Time) {
-	e.appended = now
+	e.appended, e.heard = now, time.Time{}
 	if n := len(e.epochs); n > 0 && !epoch.From.After(e.epochs[n-1].From) {
 		e.epochs = e.epochs[:n-1]
 	}
@@ -201,7 +239,7 @@ func (e *edits) after(recorded []Epoch, until, since time.Time, gap bool, zone *
 	if own[0].Unknown {
 		joined.add(own[0], since)
 	} else {
-		edited = joined.note(own[0], since, zone)
+		edited = joined.take(own[0], since, zone)
 	}
 	for _, epoch := range own[1:] {
 		if joined.add(epoch, since); edited.IsZero() {

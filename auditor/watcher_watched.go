@@ -94,8 +94,11 @@ func (h *watched) coverage(now time.Time) []Stretch {
 	born := h.cw.CreatedAt
 	for i, s := range h.Watcher.coverage {
 		if i == len(h.Watcher.coverage)-1 {
-			if s.To = now; !h.blindSince(h.key.Namespace).IsZero() {
-				s.To = h.blindSince(h.key.Namespace)
+			s.To = now
+			for _, since := range []time.Time{h.blindSince(h.key.Namespace), h.silent[h.key.Namespace]} {
+				if !since.IsZero() {
+					s.To = earlier(s.To, since)
+				}
 			}
 		}
 		if !born.After(s.From) || h.known { // one that was born in between was seen from its birth on, unless it is begun anew
@@ -141,7 +144,9 @@ func (h *watched) see(cw CronWorkflow, now time.Time) {
 	h.cw = cw
 	var edited time.Time
 	if n := len(cw.Epochs); n > 0 {
-		edited = h.edits.note(cw.Epochs[n-1], now, h.opts.ControllerZone)
+		seen := cw.Epochs[n-1]
+		wrote := later(seen.From, later(cw.Status.WrittenAt, cw.Status.ChangedAt))
+		edited = h.edits.note(seen, wrote, now, h.opts.ControllerZone)
 	}
 	h.seenAt = now
 	if set := first || before.Settings != cw.Settings; set || !edited.IsZero() {

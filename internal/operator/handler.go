@@ -18,6 +18,9 @@ func (h handler) CronWorkflow(cw auditor.CronWorkflow) {
 		} else if before != nil && before.cw.UID != cw.UID || before == nil && h.term != nil {
 			h.hear(cw.CreatedAt)
 		}
+		if s, ok := h.silent[key.Namespace]; ok && s.broken(key, cw) {
+			h.tells(key.Namespace)
+		}
 		h.seeCronWorkflow(cw)
 		c := h.crons[key]
 		c.heard = h.now()
@@ -29,7 +32,19 @@ func (h handler) CronWorkflow(cw auditor.CronWorkflow) {
 func newest(s auditor.Status) time.Time { return later(s.WrittenAt, s.ChangedAt) }
 
 func (h handler) CronWorkflowGone(key auditor.Key) {
-	h.tell(func() { h.loseCronWorkflow(key) })
+	h.tell(func() {
+		if s, ok := h.silent[key.Namespace]; ok && s.key == key {
+			h.tells(key.Namespace)
+		}
+		h.loseCronWorkflow(key)
+	})
+}
+
+// tells takes in that a watch tells again that was silent.
+func (h handler) tells(namespace string) {
+	h.Log.Info("the watch tells again", "namespace", namespace)
+	delete(h.silent, namespace)
+	h.watcher.Tells(namespace, h.now())
 }
 
 func (h handler) Run(namespace string, run auditor.Run) {

@@ -23,6 +23,23 @@ type doubt struct {
 	told   bool
 }
 
+// silence is that a watch does not tell of a CronWorkflow what a look found.
+type silence struct {
+	key auditor.Key
+	doubt
+}
+
+// broken says whether what the watch tells now is what was found, or happened after that.
+func (s silence) broken(key auditor.Key, cw auditor.CronWorkflow) bool {
+	if key == s.key {
+		if cw.UID != s.found.UID {
+			return true
+		}
+		s.hear(cw)
+	}
+	return s.told || newest(cw.Status).After(s.since)
+}
+
 // doubtFor is for how long such a look counts: the next one, some 10 s later, decides.
 const doubtFor = time.Minute
 
@@ -102,7 +119,7 @@ func (r *roll) readLost(ctx context.Context, namespace string, questions []quest
 
 // answer confirms what does not exist. Where the CronWorkflow itself is not what it is here, the watch is given the time to tell,
 // which it does in order; what it does not tell in that time is taken from the look, and what else came and went since it last told
-// something is not known. Where it has told what the look before found, it is not silent, though there may be newer changes by now, as
+// something, and comes and goes until it tells again, is not known. Where it has told what the look before found, it is not silent, though there may be newer changes by now, as
 // where Argo writes its error many times a second.
 func (r *roll) answer(q question, live auditor.CronWorkflow, runs []auditor.Run, now time.Time) {
 	c := q.cron
@@ -119,6 +136,8 @@ func (r *roll) answer(q question, live auditor.CronWorkflow, runs []auditor.Run,
 		}
 		r.Log.Warn("the watch does not tell what the API server says: what came and went unseen is not known", "cronworkflow", c.key.String(), "from", c.heard)
 		r.watcher.Gap(r.reallySince(c.heard), now)
+		r.watcher.Silent(c.key.Namespace, now)
+		r.silent[c.key.Namespace] = silence{key: c.key, doubt: doubt{since: now, found: live}}
 		live.Retention, live.Served = c.cw.Retention, c.cw.Served
 		r.seeCronWorkflow(live)
 	}

@@ -26,6 +26,8 @@ type roll struct {
 	clockOff bool
 	// busy is how many recoveries are under way in each namespace.
 	busy map[string]int
+	// silent are the namespaces whose watch does not tell what a look found.
+	silent map[string]silence
 	// turned is when the goroutine last went on, stood from when until when this process last stood still.
 	turned time.Time
 	stood  auditor.Stretch
@@ -59,7 +61,7 @@ func (r *roll) mode(cw auditor.CronWorkflow) auditor.Backfill {
 
 func newRoll(o *Operator) *roll {
 	return &roll{Operator: o, watcher: auditor.NewWatcher(o.Judging), crons: map[auditor.Key]*cron{}, owners: map[string]*cron{}, due: map[auditor.Key]*cron{},
-		busy: map[string]int{}}
+		busy: map[string]int{}, silent: map[string]silence{}}
 }
 
 // maxClockOffset is how far the clocks may differ before it is said.
