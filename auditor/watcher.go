@@ -43,7 +43,9 @@ type Watcher struct {
 	blind map[string]time.Time
 	// silent are the namespaces whose watch was found not to tell, and since when.
 	silent map[string]time.Time
-	queue  queue
+	// told is until when all that happened in a namespace ("" for all) has been told for certain.
+	told  map[string]time.Time
+	queue queue
 }
 
 // Judgement is what Judge found out about one CronWorkflow.
@@ -70,7 +72,7 @@ type Judgement struct {
 func NewWatcher(opts Options) *Watcher {
 	return &Watcher{
 		opts: opts.withDefaults(), all: map[Key]*watched{}, owners: map[string]*watched{}, strangers: map[string]map[Key]Run{},
-		resumed: map[Key]State{}, controllers: map[string]*Controller{}, silent: map[string]time.Time{},
+		resumed: map[Key]State{}, controllers: map[string]*Controller{}, silent: map[string]time.Time{}, told: map[string]time.Time{},
 	}
 }
 
@@ -123,6 +125,19 @@ func (w *Watcher) blindSince(namespace string) time.Time {
 
 // IsBlind says whether news of a namespace may be late.
 func (w *Watcher) IsBlind(namespace string) bool { return !w.blindSince(namespace).IsZero() }
+
+// Told says that all that happened in a namespace ("" for all) until a time has been told: the watches gave a sign of life then. What happened
+// since may be on its way still, and a State claims to have seen no more than that. Where it is never said, a State claims all.
+func (w *Watcher) Told(namespace string, until time.Time) {
+	w.told[namespace] = later(w.told[namespace], until)
+}
+
+// Current says that at a time a CronWorkflow was, by a look, as it was last seen: until then nothing happened to it unseen.
+func (w *Watcher) Current(key Key, at time.Time) {
+	if h := w.all[key]; h != nil && h.live {
+		h.current = later(h.current, at)
+	}
+}
 
 // Silent says that the watch of a namespace was found not to tell what there is: from now on things may come and go unseen, until it tells
 // again. Verdicts go on meanwhile, and rest on what is shown and confirmed.

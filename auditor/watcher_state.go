@@ -9,7 +9,7 @@ import (
 // state is what must not be forgotten.
 func (h *watched) state() State {
 	s := State{
-		UID: h.cw.UID, Epochs: slices.Clone(h.edits.epochs), Coverage: h.coverage(h.now), AuditedThrough: h.cursor,
+		UID: h.cw.UID, Epochs: slices.Clone(h.edits.epochs), Coverage: h.coverage(h.certain()), AuditedThrough: h.cursor,
 		Totals: maps.Clone(h.totals), Record: h.record.clone(), Accounted: h.counting.accounted, Notable: slices.Clone(h.notable),
 	}
 	for _, o := range h.open {
@@ -26,6 +26,15 @@ func (h *watched) state() State {
 		s.Strip = append(s.Strip, m.verdict)
 	}
 	return s
+}
+
+// certain is until when it has been seen whatever is still on its way.
+func (h *watched) certain() time.Time {
+	told := later(h.told[h.key.Namespace], h.told[""])
+	if told.IsZero() {
+		return h.now
+	}
+	return earlier(h.now, later(told, h.current))
 }
 
 // resume adds what was seen here to a state of before.

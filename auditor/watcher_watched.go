@@ -16,6 +16,7 @@ type watched struct {
 	entered       time.Time    // since when the Watcher follows it
 	known         bool         // there was a record of it then
 	seenAt        time.Time    // when it was last seen
+	current       time.Time    // when a look last found it as it was seen
 	runs          map[string]*seenRun
 	gone          []Run // deleted runs that verdicts may rest on
 	record        Record
@@ -88,7 +89,8 @@ func (h *watched) watchedSince() time.Time {
 	return later(from, h.entered)
 }
 
-// coverage are the stretches in which somebody watched it, ascending; the last one is open and lasts until now.
+// coverage are the stretches in which somebody watched it, ascending; the last one is open and lasts until now, or until a time that is given
+// in its place.
 func (h *watched) coverage(now time.Time) []Stretch {
 	all := slices.Clone(h.earlier)
 	born := h.cw.CreatedAt

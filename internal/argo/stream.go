@@ -62,10 +62,13 @@ type stream[W, T any] struct {
 	// failed gets what to say of an error; worked says that none is left.
 	failed func(doing string, err error)
 	worked func()
+	// heard gets until when everything was seen, about once a second where there is much.
+	heard func(until time.Time)
 
 	attempt int
 	version string    // the last that was seen; empty where a list is due
 	good    time.Time // until when everything was seen
+	said    time.Time // what heard got last
 	// failures and relists are how often, since it last worked, anything failed and a version was too old.
 	failures, relists int
 }
@@ -165,8 +168,18 @@ func (s *stream[W, T]) list(ctx context.Context) error {
 		s.complete(ctx, all)
 	}
 	s.listed(all, s.good)
-	s.version, s.good = version, at
+	s.version = version
+	s.see(at)
 	return nil
+}
+
+// see notes until when everything was seen.
+func (s *stream[W, T]) see(until time.Time) {
+	s.good = until
+	if until.Sub(s.said) >= time.Second {
+		s.said = until
+		s.heard(until)
+	}
 }
 
 // watchEvent is one line of a watch.
@@ -224,7 +237,8 @@ func (s *stream[W, T]) watch(ctx context.Context) error {
 		if err := s.event(event); err != nil {
 			return err
 		}
-		s.good, s.failures, s.relists = s.now(), 0, 0
+		s.failures, s.relists = 0, 0
+		s.see(s.now())
 		if first {
 			s.found(attempt)
 			s.worked()

@@ -34,6 +34,9 @@ type Handler interface {
 	// Gap: from since on, something may have come and gone unseen; from now on nothing does. What is there now, and what is
 	// gone, follows.
 	Gap(since time.Time)
+	// Told: all that happened in a namespace ("" stands for all) until then has been told, as a sign of life of its watches shows: an event, or
+	// the bookmark that the API server sends every minute or so. Called every few seconds at the most.
+	Told(namespace string, until time.Time)
 	// Blind: these are the namespaces ("" stands for all) of which, at the moment, news may be late: a watch broke off, and has
 	// not been resumed or replaced yet. Absence must not be concluded from silence there. Called when that changes, with none
 	// when all is well again; only then is it known whether there is a Gap.
@@ -50,6 +53,8 @@ const (
 	leaseEvery     = 15 * time.Second
 	settingsEvery  = time.Minute
 	templatesEvery = 10 * time.Minute
+	// toldEvery is how much newer what has been told must be for the handler to hear of it.
+	toldEvery = 3 * time.Second
 	// maxWrites is how many times of writes of Argo's controller are kept.
 	maxWrites = 1000
 )
@@ -98,6 +103,7 @@ func (c *Client) Watch(ctx context.Context, scope Scope, handler Handler) error 
 			crons:     map[string]*watchedCron{},
 			runs:      map[objectName]auditor.Run{},
 			ran:       map[string]bool{},
+			heard:     map[string]time.Time{},
 		}
 		w.areas = append(w.areas, a)
 		w.goes.Go(func() { w.cronStream(ctx, a).run(ctx) })
@@ -155,6 +161,9 @@ type area struct {
 	runs  map[objectName]auditor.Run
 	// ran are the UIDs of the CronWorkflows of which Argo has been seen to have made runs.
 	ran map[string]bool
+	// heard is until when each stream has told all, by its name; toldUntil what the handler was told of that.
+	heard     map[string]time.Time
+	toldUntil time.Time
 }
 
 // serve is the goroutine of the handler.
@@ -210,6 +219,7 @@ func (w *watching) tellAreas() {
 		for name, run := range inOrder(a.runs) {
 			w.handler.Run(name.namespace, run)
 		}
+		w.tellUntil(a)
 	}
 	anything := slices.ContainsFunc(w.areas, func(a *area) bool { return a.told })
 	if w.synced || waiting || !anything {
@@ -250,6 +260,18 @@ func (w *watching) tellBlind() {
 	}
 	w.toldBlind = namespaces
 	w.handler.Blind(slices.Clone(namespaces))
+}
+
+// tellUntil tells until when all of an area has been told.
+func (w *watching) tellUntil(a *area) {
+	until := a.heard[a.cronsID]
+	if runs := a.heard[a.runsID]; runs.Before(until) {
+		until = runs
+	}
+	if a.told && until.Sub(a.toldUntil) >= toldEvery {
+		a.toldUntil = until
+		w.handler.Told(a.namespace, until)
+	}
 }
 
 func (w *watching) tellController() {

@@ -61,6 +61,9 @@ func (w *watching) cronStream(ctx context.Context, a *area) *stream[wireCronWork
 		gone:    func(c *watchedCron) { w.send(ctx, func() { w.lostCron(a, c.id()) }) },
 	}
 	s.lost, s.found, s.failed, s.worked = w.health(ctx, a, a.cronsID)
+	s.heard = func(until time.Time) {
+		w.send(ctx, func() { a.heard[a.cronsID] = until; w.tellUntil(a) })
+	}
 	return s
 }
 
@@ -81,6 +84,9 @@ func (w *watching) runStream(ctx context.Context, a *area) *stream[wireWorkflow,
 		gone:    func(r workflow) { w.send(ctx, func() { w.lostRun(a, r) }) },
 	}
 	s.lost, s.found, s.failed, s.worked = w.health(ctx, a, a.runsID)
+	s.heard = func(until time.Time) {
+		w.send(ctx, func() { a.heard[a.runsID] = until; w.tellUntil(a) })
+	}
 	return s
 }
 

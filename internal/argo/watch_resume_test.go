@@ -132,6 +132,27 @@ func TestWatchCountsABookmarkAsSeen(t *testing.T) {
 	})
 }
 
+func TestWatchClaimsNoMoreThanItsSignsOfLife(t *testing.T) {
+	watchingTest(t, Scope{}, oneOfEach, func(w watchTest) {
+		expect := func(want string) {
+			t.Helper()
+			if got := w.toldUntil(); got != want {
+				t.Errorf("told until %s, want %s", got, want)
+			}
+		}
+		expect("0s")
+		time.Sleep(30 * time.Second)
+		expect("0s")
+		w.bookmark()
+		expect("30s")
+		time.Sleep(10 * time.Second)
+		w.put("workflows", runObject("tick-2", "Running"))
+		expect("30s") // of CronWorkflows nothing was heard since
+		w.put("cronworkflows", cronObject("tock"))
+		expect("40s")
+	})
+}
+
 func TestWatchSurvivesAnAPIServerThatIsAway(t *testing.T) {
 	watchingTest(t, Scope{}, oneOfEach, func(w watchTest) {
 		w.expect("cron default/tick", "run default/tick-1", "controller", "synced")

@@ -25,6 +25,7 @@ type told struct {
 	crons map[auditor.Key]auditor.CronWorkflow
 	runs  map[string]auditor.Run
 	last  auditor.Controller
+	until time.Time
 }
 
 func (h *told) say(format string, args ...any) { h.keep(func() {}, format, args...) }
@@ -64,6 +65,14 @@ func (h *told) controller() auditor.Controller {
 	return h.last
 }
 
+// toldUntil is until when all was told.
+func (h *told) toldUntil() string {
+	synctest.Wait()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.since(h.until)
+}
+
 // since is a time of the test; they are whole seconds but for jitter.
 func (h *told) since(t time.Time) string {
 	if t.IsZero() {
@@ -86,8 +95,13 @@ func (h *told) Run(namespace string, run auditor.Run) {
 func (h *told) RunGone(namespace string, run auditor.Run) {
 	h.say("run %s/%s gone", namespace, run.Name)
 }
-func (h *told) Synced()                         { h.say("synced") }
-func (h *told) Gap(since time.Time)             { h.say("gap since %s", h.since(since)) }
+func (h *told) Synced()             { h.say("synced") }
+func (h *told) Gap(since time.Time) { h.say("gap since %s", h.since(since)) }
+func (h *told) Told(_ string, until time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.until = until
+}
 func (h *told) Blind(namespaces []string)       { h.say("blind %q", namespaces) }
 func (h *told) Controller(c auditor.Controller) { h.last = c; h.say("controller") }
 func (h *told) Note(sentence string)            { h.say("note %s", sentence) }

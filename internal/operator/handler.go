@@ -72,6 +72,10 @@ func (h handler) Gap(since time.Time) {
 	})
 }
 
+func (h handler) Told(namespace string, until time.Time) {
+	h.tell(func() { h.watcher.Told(namespace, until) })
+}
+
 func (h handler) Blind(namespaces []string) {
 	h.tell(func() {
 		h.blind.Store(len(namespaces) > 0)

@@ -59,14 +59,15 @@ func (r *roll) askForLost(judged []auditor.Judgement) {
 		c.looking = true
 		asked[j.Key.Namespace] = append(asked[j.Key.Namespace], question{c, j.Confirm})
 	}
+	now := r.now()
 	for namespace, questions := range asked {
 		term := r.term
-		term.tasks.Go(func() { r.lastLook(term.ctx, namespace, questions) })
+		term.tasks.Go(func() { r.lastLook(term.ctx, namespace, questions, now) })
 	}
 }
 
 // lastLook reads and has the roll hear the answers. Where the API server does not answer, the Watcher will ask again.
-func (r *roll) lastLook(ctx context.Context, namespace string, questions []question) {
+func (r *roll) lastLook(ctx context.Context, namespace string, questions []question, began time.Time) {
 	var runs []auditor.Run
 	var crons []auditor.CronWorkflow
 	var err error
@@ -94,7 +95,7 @@ func (r *roll) lastLook(ctx context.Context, namespace string, questions []quest
 		for _, q := range questions {
 			for _, cw := range crons {
 				if cw.Name == q.cron.key.Name {
-					r.answer(q, cw, runs, now)
+					r.answer(q, cw, runs, began, now)
 				}
 			}
 		}
@@ -121,7 +122,7 @@ func (r *roll) readLost(ctx context.Context, namespace string, questions []quest
 // which it does in order; what it does not tell in that time is taken from the look, and what else came and went since it last told
 // something, and comes and goes until it tells again, is not known. Where it has told what the look before found, it is not silent, though there may be newer changes by now, as
 // where Argo writes its error many times a second.
-func (r *roll) answer(q question, live auditor.CronWorkflow, runs []auditor.Run, now time.Time) {
+func (r *roll) answer(q question, live auditor.CronWorkflow, runs []auditor.Run, began, now time.Time) {
 	c := q.cron
 	if r.crons[c.key] != c || live.UID != c.cw.UID {
 		return
@@ -140,6 +141,9 @@ func (r *roll) answer(q question, live auditor.CronWorkflow, runs []auditor.Run,
 		r.silent[c.key.Namespace] = silence{key: c.key, doubt: doubt{since: now, found: live}}
 		live.Retention, live.Served = c.cw.Retention, c.cw.Served
 		r.seeCronWorkflow(live)
+	}
+	if same {
+		r.watcher.Current(c.key, began)
 	}
 	found := map[string]bool{}
 	for _, run := range runs {

@@ -68,9 +68,9 @@ func (c *Client) List(ctx context.Context, resource string, each func(Event)) (v
 }
 
 // Watch tells of all changes of a collection from a version on, in order, until it breaks off or ctx ends: then it returns the last
-// version that was told of. Opened is called when the watch is open, told after each batch. An error that is a 410 says that the
+// version that was told of. Opened is called when the watch is open, bookmark every minute. An error that is a 410 says that the
 // version is gone.
-func (c *Client) Watch(ctx context.Context, resource string, version int64, opened func(), tell func(Event)) (int64, error) {
+func (c *Client) Watch(ctx context.Context, resource string, version int64, opened, bookmark func(), tell func(Event)) (int64, error) {
 	s := c.server
 	w := &watch{who: c.name, resource: resource, more: make(chan struct{}, 1), broken: make(chan struct{})}
 	err := c.do(ctx, "watch", resource, "", func() error {
@@ -90,6 +90,7 @@ func (c *Client) Watch(ctx context.Context, resource string, version int64, open
 	}()
 	opened()
 	var silent time.Time // since when it has been
+	due := false         // a bookmark
 	for {
 		s.mu.Lock()
 		version = w.version
@@ -118,9 +119,16 @@ func (c *Client) Watch(ctx context.Context, resource string, version int64, open
 			}
 			continue
 		}
+		if due && patience == 0 {
+			if !c.Pass() {
+				return version, nil
+			}
+			bookmark()
+		}
+		due = false
 		switch {
 		case patience == 0:
-			silent, patience = time.Time{}, 24*time.Hour
+			silent, patience = time.Time{}, bookmarkEvery
 		case silent.IsZero():
 			silent = now()
 		default:
@@ -138,6 +146,7 @@ func (c *Client) Watch(ctx context.Context, resource string, version int64, open
 			if !silent.IsZero() {
 				return version, connection(context.DeadlineExceeded)
 			}
+			due = true
 		case <-w.more:
 			given.Stop()
 		}
@@ -145,6 +154,8 @@ func (c *Client) Watch(ctx context.Context, resource string, version int64, open
 }
 
 const (
+	// bookmarkEvery is how often a watch says where it is.
+	bookmarkEvery = time.Minute
 	// deadFor is how long a connection may be dead before HTTP/2's pings find that out (30 s and 15 s in client-go), deafFor how long
 	// one may be alive and say nothing before internal/argo gives it up.
 	deadFor = 45 * time.Second

@@ -25,7 +25,7 @@ const ArgosLease = "workflow-controller"
 func (r *Replica) Watch(ctx context.Context, _ argo.Scope, handler argo.Handler) error {
 	w := &watching{
 		r: r, handler: handler, do: make(chan func()), blind: map[string]int{}, crons: map[Key]*CronWorkflow{},
-		told: map[Key]bool{}, ran: map[string]bool{}, runs: map[Key]auditor.Run{}, listed: map[string]bool{},
+		told: map[Key]bool{}, ran: map[string]bool{}, runs: map[Key]auditor.Run{}, listed: map[string]bool{}, until: map[string]time.Time{},
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var goes sync.WaitGroup
@@ -44,6 +44,7 @@ func (r *Replica) Watch(ctx context.Context, _ argo.Scope, handler argo.Handler)
 			w.tellAll()
 			if w.synced {
 				w.tellBlind()
+				w.tellUntil()
 			}
 		}
 	}
@@ -66,6 +67,9 @@ type watching struct {
 	blind  map[string]int
 	// blindTold says that the handler was told that it is blind.
 	blindTold bool
+	// until is until when each stream has told all, toldUntil what the handler was told of that.
+	until     map[string]time.Time
+	toldUntil time.Time
 	lease     *auditor.Lease
 	writes    []time.Time
 	stale     bool
@@ -92,6 +96,10 @@ func (w *watching) stream(ctx context.Context, resource string, listed func([]Ev
 		lose()
 		failures++
 	}
+	see := func(until time.Time) {
+		good = until
+		w.send(ctx, func() { w.until[resource] = until })
+	}
 	backoff := func() {
 		delay := min(time.Second<<min(max(failures-2, 0), 10), 15*time.Second)
 		_ = w.r.client.sleep(ctx, delay*time.Duration(75+w.r.client.server.Rand(50))/100)
@@ -99,15 +107,17 @@ func (w *watching) stream(ctx context.Context, resource string, listed func([]Ev
 	for ctx.Err() == nil {
 		if version == 0 {
 			var all []Event
+			began := w.r.Now()
 			at, err := w.r.client.List(ctx, resource, func(e Event) { all = append(all, e) })
 			if err != nil {
 				failed()
 				backoff()
 				continue
 			}
-			since, seen := good, w.r.Now()
+			since := good
 			w.send(ctx, func() { listed(all, since) })
-			version, good = at, seen
+			version = at
+			see(began)
 		}
 		begun, first, mine := now(), true, attempt
 		found := func() {
@@ -120,13 +130,16 @@ func (w *watching) stream(ctx context.Context, resource string, listed func([]Ev
 		settled := time.AfterFunc(time.Second, found)
 		settled.Stop()
 		var err error
-		version, err = w.r.client.Watch(ctx, resource, version, func() { settled.Reset(time.Second) }, func(e Event) {
-			w.send(ctx, func() { saw(e) })
-			good, failures, relists = w.r.Now(), 0, 0
-			if first {
+		heard := func() {
+			see(w.r.Now())
+			if failures, relists = 0, 0; first {
 				first = false
 				found()
 			}
+		}
+		version, err = w.r.client.Watch(ctx, resource, version, func() { settled.Reset(time.Second) }, heard, func(e Event) {
+			w.send(ctx, func() { saw(e) })
+			heard()
 		})
 		settled.Stop()
 		switch {
@@ -315,6 +328,20 @@ func (w *watching) tellAll() {
 	w.tellController()
 	w.synced = true
 	w.handler.Synced()
+}
+
+// toldEvery is how much newer it must be for that.
+const toldEvery = 3 * time.Second
+
+func (w *watching) tellUntil() {
+	until := w.until["cronworkflows"]
+	if runs := w.until["workflows"]; runs.Before(until) {
+		until = runs
+	}
+	if until.Sub(w.toldUntil) >= toldEvery {
+		w.toldUntil = until
+		w.handler.Told("", until)
+	}
 }
 
 func (w *watching) tellBlind() {

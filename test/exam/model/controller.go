@@ -128,7 +128,7 @@ func (c *Controller) inform(resource string, saw func(fake.Event), listed func([
 		}
 		begun := time.Now()
 		var err error
-		version, err = c.client.Watch(c.ctx, resource, version, func() {}, saw)
+		version, err = c.client.Watch(c.ctx, resource, version, func() {}, func() {}, saw)
 		switch {
 		case apierrors.IsResourceExpired(err):
 			version = 0
