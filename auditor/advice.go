@@ -61,9 +61,12 @@ func (r *roll) advice(report Report) []string {
 
 // stuck notices a schedule for which an Argo controller that is alive does nothing.
 func (r *roll) stuck(report Report) string {
+	if cw := r.in.CronWorkflow; r.current().spec.Suspend || cw.Status.Stopped || cw.Settings.Off {
+		return "" // nothing is to run
+	}
 	if every := r.current().schedule.Every(); len(every) > 0 {
 		quiet := 2*every[0] + argoResync
-		if last := later(r.newestRun, r.in.CronWorkflow.CreatedAt); r.now.Sub(last) > quiet && !r.current().spec.Suspend {
+		if last := later(r.newestRun, r.in.CronWorkflow.CreatedAt); r.now.Sub(last) > quiet {
 			return fmt.Sprintf("ScheduleStuck: nothing has run since %s, though it runs @every %s.", stamp(last), every[0])
 		}
 		return ""
@@ -73,6 +76,9 @@ func (r *roll) stuck(report Report) string {
 	for _, found := range slices.Backward(report.Findings) {
 		if found.Verdict == Pending || found.Verdict == Skipped { // a schedule that is not registered skips nothing
 			continue
+		}
+		if found.ScheduledTime.Before(r.current().from) {
+			break // by an edit Argo registers the schedule anew
 		}
 		firing := r.firing(r.current(), found.ScheduledTime)
 		undetermined := found.Verdict.Lost() && found.Cause == Undetermined

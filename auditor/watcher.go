@@ -278,7 +278,14 @@ func (w *Watcher) LoseRun(namespace string, run Run, now time.Time) {
 // were said before.
 func (w *Watcher) SeeController(instanceID string, c Controller, now time.Time) {
 	w.at(now)
-	w.controller(instanceID).Lease = c.Lease
+	before := w.controller(instanceID).Lease
+	if w.controller(instanceID).Lease = c.Lease; before != nil && !before.ranOut(now) && c.Lease != nil && c.Lease.ranOut(now) {
+		for _, h := range w.all {
+			if h.cw.InstanceID == instanceID && h.reconsiderCauses(now) {
+				w.queue.put(h)
+			}
+		}
+	}
 	for _, t := range c.Writes {
 		w.trace(instanceID, t)
 	}

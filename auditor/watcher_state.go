@@ -65,6 +65,9 @@ func (h *watched) resume(s State) {
 	}
 	h.notable = slices.SortedFunc(slices.Values(s.Notable), func(a, b Finding) int { return a.ScheduledTime.Compare(b.ScheduledTime) })
 	h.reopen(s, until)
+	if h.cw.Settings.Off {
+		h.open = nil
+	}
 	if h.strip = h.stripOf(s.Strip); !edited.IsZero() {
 		h.openLate(edited)
 	}

@@ -725,6 +725,63 @@ func TestAStuckScheduleStaysStuckFromOneFiringToTheNext(t *testing.T) {
 	}
 }
 
+func TestNothingIsStuckThatIsNotToRun(t *testing.T) {
+	for name, edit := range map[string]func(*auditor.CronWorkflow){
+		"suspended":              func(cw *auditor.CronWorkflow) { cw.Epochs[0].Spec.Suspend = true },
+		"stopped":                func(cw *auditor.CronWorkflow) { cw.Status.Stopped = true },
+		"left out":               func(cw *auditor.CronWorkflow) { cw.Settings.Off = true },
+		"edited to run by night": func(cw *auditor.CronWorkflow) { cw.Epochs[0].Spec.Schedules = []string{"0 2 * * *"} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, func(cw *auditor.CronWorkflow) { cw.Epochs[0].Spec.Schedules = []string{"*/5 * * * *"} })
+			for _, at := range []string{"04:40:01", "04:45:01"} {
+				s.until(at)
+				s.w.SeeController("", auditor.Controller{Writes: []time.Time{clock(at)}}, clock(at))
+			}
+			if s.until("04:46:30"); s.last.Stuck == "" {
+				t.Fatal("it is not stuck before that")
+			}
+			s.see("04:47:40", func(cw *auditor.CronWorkflow) {
+				cw.Epochs[0].From = clock("04:47:39")
+				edit(cw)
+			})
+			if s.until("05:30:00"); s.last.Stuck != "" {
+				t.Errorf("it is called stuck: %s", s.last.Stuck)
+			}
+		})
+	}
+}
+
+func TestWhatIsLeftOutIsNotLostAfterwards(t *testing.T) {
+	s := newScene(t, func(cw *auditor.CronWorkflow) { cw.Epochs[0].Spec.StartingDeadline = 10 * time.Minute }).until("04:36:40")
+	s.see("04:36:50", func(cw *auditor.CronWorkflow) { cw.Settings.Off = true })
+	s.until("04:50:00").want("04:36 Missed certain")
+	if open := s.state().Open; len(open) > 0 {
+		t.Errorf("open: %v", open)
+	}
+}
+
+func TestTheCauseOfALossIsFoundOutWhenArgosLeaseTurnsOutToHaveRunOut(t *testing.T) {
+	s := newScene(t, func(cw *auditor.CronWorkflow) {
+		cw.Settings.Grace = 10 * time.Second
+		cw.Epochs[0].Spec.Schedules = []string{"36 4 * * *"}
+	})
+	reads := func(hms string) {
+		s.until(hms)
+		lease := &auditor.Lease{Holder: "argo", AcquiredAt: clock("04:00:00"), RenewedAt: clock("04:35:50"), Duration: 15 * time.Second, ReadAt: clock(hms)}
+		s.w.SeeController("", auditor.Controller{Lease: lease, Writes: []time.Time{clock("04:35:00")}}, clock(hms))
+	}
+	cause := func() auditor.Cause { return s.state().Open[0].Cause }
+	reads("04:36:04")
+	if s.until("04:36:15"); cause() != auditor.Undetermined {
+		t.Errorf("before the lease is read again: %s", cause())
+	}
+	reads("04:36:19")
+	if s.until("04:36:40"); cause() != auditor.ControllerDown {
+		t.Errorf("when it has been read again: %s", cause())
+	}
+}
+
 func TestALeaseThatWasNotReadAgainHasNotRunOut(t *testing.T) {
 	s := newScene(t, func(cw *auditor.CronWorkflow) { cw.Settings.Grace = 10 * time.Second })
 	for at := clock("04:35:58"); at.Before(clock("04:42:00")); at = at.Add(15 * time.Second) {

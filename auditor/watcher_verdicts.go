@@ -146,6 +146,16 @@ func (h *watched) findNext() {
 	}
 }
 
+// reconsiderCauses has what was lost lately, for no known cause, looked at again; false when there is none.
+func (h *watched) reconsiderCauses(now time.Time) (any bool) {
+	for _, o := range h.open {
+		if o.said.Verdict.Lost() && o.said.Cause == Undetermined && now.Sub(o.at) <= betweenWrites {
+			o.again, any = true, true
+		}
+	}
+	return any
+}
+
 // openAt is the open firing of that time; nil when there is none.
 func (h *watched) openAt(t time.Time) *open {
 	i, found := h.openIndex(t)
@@ -238,6 +248,10 @@ func (h *watched) reconsider(from time.Time) {
 // openLate opens the firings, up to the one that was judged last, that became due by an edit whose news is late. Their verdicts would
 // be among those that are shown.
 func (h *watched) openLate(edited time.Time) {
+	if h.cw.Settings.Off {
+		return
+	}
+	edited = later(edited, h.since) // the roll does not begin earlier for it
 	if len(h.strip) >= MaxStrip {
 		edited = later(edited, h.strip[0].at)
 	}

@@ -156,6 +156,9 @@ func (h *watched) see(cw CronWorkflow, now time.Time) {
 		if before.Settings.Off && !cw.Settings.Off && !first {
 			h.cursor = later(h.cursor, now)
 		}
+		if cw.Settings.Off {
+			h.open, h.extras = nil, nil
+		}
 		h.rejudge(edited, set)
 		if !first && !edited.IsZero() && edited.Add(timestampsLag).Before(now) {
 			h.reconsider(edited) // the news is late

@@ -16,13 +16,22 @@ import (
 //	the UID is another one                                     refuse Gone
 //	the present spec is not known, or does not parse           refuse SpecUnknown
 //	suspended or stopped                                       refuse Suspended, Stopped
+//	the annotation switches the audit off                      refuse SwitchedOff
 //	a when expression that is plainly false now                wait: Argo would run and register nothing
 //	shortly before a live firing, or after one                 wait
 var touchTable = []func(*live) Admission{
 	(*live).sameObject,
 	(*live).switchedOff,
+	(*live).audited,
 	(*live).heeded,
 	(*live).outsideBriefZone,
+}
+
+func (l *live) audited() Admission {
+	if l.CronWorkflow.Settings.Off {
+		return refuse(SwitchedOff, "Its annotation rollcall.dev/audit is off.").admission()
+	}
+	return pass
 }
 
 // heeded: where a firing is outstanding, Argo judges its when expression at the time of the event, and where that is false it

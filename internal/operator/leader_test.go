@@ -77,9 +77,12 @@ func (p *contender) lead(ctx context.Context) {
 	p.atReturn = append(p.atReturn, p.server.holder())
 }
 
-func start(t *testing.T, server *leaseServer, identity string, linger time.Duration) *contender {
+func start(t *testing.T, server *leaseServer, identity string, linger time.Duration, before ...func(*contender)) *contender {
 	ctx, stop := context.WithCancel(t.Context())
 	p := &contender{leaseClient: &leaseClient{server: server}, ended: make(chan struct{}), stop: stop, linger: linger}
+	for _, given := range before {
+		given(p)
+	}
 	e := newElection(ElectOptions{
 		Namespace: "rollcall", Name: "rollcall", Identity: identity, Log: slog.New(slog.NewTextHandler(p, nil)),
 		Leading: func(leading bool) {
@@ -246,8 +249,9 @@ func TestATermThatEndsSlowlyIsNotFollowedByAnotherBeforeItHasEnded(t *testing.T)
 
 func TestWhatIsForbiddenIsSaidOnceAndTriedOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := start(t, &leaseServer{}, "one", 0)
-		p.fail(apierrors.NewForbidden(leasesResource, "rollcall", errors.New("no role allows it")))
+		p := start(t, &leaseServer{}, "one", 0, func(p *contender) {
+			p.fail(apierrors.NewForbidden(leasesResource, "rollcall", errors.New("no role allows it")))
+		})
 		after(time.Hour)
 		if n := p.count("level=ERROR"); n != 1 || p.leadsNow() {
 			t.Errorf("%d lines, leading: %v", n, p.leadsNow())

@@ -422,6 +422,42 @@ func TestARunIsMadeOnceThoughTheWatchNeverTellsOfIt(t *testing.T) {
 	})
 }
 
+func TestARecordClaimsNothingOfTheTimeInWhichAWatchWasFoundSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld()
+		tick := everyMinute("tick")
+		wrote := func(silent bool) { // Argo's status of a run that has come and gone
+			w.mu.Lock()
+			w.silent = silent
+			tick.Status.LastScheduledTime = time.Now().UTC().Truncate(time.Minute)
+			tick.Status.WrittenAt = time.Now().UTC()
+			w.putLocked(tick)
+			w.mu.Unlock()
+		}
+		w.put(tick)
+		p := w.starts(t)
+		p.leads <- true
+		until("00:01:01")
+		wrote(true)
+		coverage := func() (last auditor.Stretch) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			for _, last = range w.records[key("tick")].Coverage {
+			}
+			return last
+		}
+		until("00:06:10")
+		if got := coverage(); got.To.After(midnight.Add(time.Minute)) {
+			t.Errorf("it claims to have watched until %s", stamp(got.To))
+		}
+		wrote(false)
+		until("00:08:10")
+		if got := coverage(); got.From.Before(midnight.Add(6*time.Minute)) || got.To.Before(midnight.Add(8*time.Minute)) {
+			t.Errorf("it claims to have watched from %s to %s", stamp(got.From), stamp(got.To))
+		}
+	})
+}
+
 func TestUnderForbidNothingWaitsForArgoThatCouldCostALiveFiring(t *testing.T) {
 	for name, c := range map[string]struct {
 		spec     func(*auditor.Spec)

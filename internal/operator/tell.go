@@ -102,6 +102,9 @@ func (r *roll) know(c *cron, state auditor.State, now time.Time) {
 	})
 	c.gauges.Open, c.gauges.LastLost, c.gauges.LastLostDeadline = state.Open, time.Time{}, time.Time{}
 	c.lostLately = nil
+	if c.cw.Settings.Off {
+		c.unscheduled, state.Notable = time.Time{}, nil // what is left out rings no more
+	}
 	for _, f := range state.Notable {
 		if (f.Verdict == auditor.Expired || f.Verdict == auditor.GaveUp) && f.Certainty != auditor.Likely {
 			c.gauges.LastLost, c.gauges.LastLostDeadline = f.ScheduledTime, lostAt(f) // they are ascending
