@@ -99,13 +99,14 @@ func (w *watching) stream(ctx context.Context, resource string, listed func([]Ev
 	for ctx.Err() == nil {
 		if version == 0 {
 			var all []Event
+			seen := w.r.Now()
 			at, err := w.r.client.List(ctx, resource, func(e Event) { all = append(all, e) })
 			if err != nil {
 				failed()
 				backoff()
 				continue
 			}
-			since, seen := good, w.r.Now()
+			since := good
 			w.send(ctx, func() { listed(all, since) })
 			version, good = at, seen
 		}
