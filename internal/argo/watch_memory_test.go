@@ -36,7 +36,7 @@ func (h *waits) Run(string, auditor.Run)           { h.count++ }
 func (h *waits) RunGone(string, auditor.Run)       {}
 func (h *waits) Synced()                           { close(h.synced) }
 func (h *waits) Gap(time.Time)                     {}
-func (h *waits) Blind([]string)                    {}
+func (h *waits) Blind(_, _ []string)               {}
 func (h *waits) Controller(auditor.Controller)     {}
 func (h *waits) Note(string)                       {}
 

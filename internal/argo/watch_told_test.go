@@ -86,9 +86,15 @@ func (h *told) Run(namespace string, run auditor.Run) {
 func (h *told) RunGone(namespace string, run auditor.Run) {
 	h.say("run %s/%s gone", namespace, run.Name)
 }
-func (h *told) Synced()                         { h.say("synced") }
-func (h *told) Gap(since time.Time)             { h.say("gap since %s", h.since(since)) }
-func (h *told) Blind(namespaces []string)       { h.say("blind %q", namespaces) }
+func (h *told) Synced()             { h.say("synced") }
+func (h *told) Gap(since time.Time) { h.say("gap since %s", h.since(since)) }
+func (h *told) Blind(namespaces, forbidden []string) {
+	if len(forbidden) > 0 {
+		h.say("blind %q forbidden %q", namespaces, forbidden)
+		return
+	}
+	h.say("blind %q", namespaces)
+}
 func (h *told) Controller(c auditor.Controller) { h.last = c; h.say("controller") }
 func (h *told) Note(sentence string)            { h.say("note %s", sentence) }
 
