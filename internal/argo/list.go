@@ -28,8 +28,9 @@ type listing struct {
 }
 
 // list reads all objects of a listing, page by page, and calls each for every one while the page is read: only what it keeps
-// stays in memory. It may start again, then it calls begin again: where reading takes so long that the API server no longer
-// has the version that the first page was of. It returns the version of the collection, from which to watch it.
+// stays in memory. It calls begin before it asks for the first page. It may start again, then it calls begin again: where reading
+// takes so long that the API server no longer has the version that the first page was of. It returns the version of the collection,
+// from which to watch it.
 func list[W any](ctx context.Context, from rest.Interface, l listing, begin func(), each func(*W, error)) (version string, err error) {
 	path, err := segments(l.resource, objectName{namespace: l.namespace})
 	if err != nil {

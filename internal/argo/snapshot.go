@@ -1,6 +1,7 @@
 package argo
 
 import (
+	"slices"
 	"time"
 
 	"rollcall.dev/rollcall/auditor"
@@ -16,6 +17,15 @@ type Scope struct {
 	InstanceID string
 	// ArgoNamespace is where Argo's controller keeps its lease and its settings; empty means "argo".
 	ArgoNamespace string
+}
+
+// Watched are the namespaces that Watch watches, each once; "" alone stands for all.
+func (s Scope) Watched() []string {
+	in := slices.Compact(slices.Sorted(slices.Values(s.Namespaces)))
+	if len(in) == 0 || in[0] == "" {
+		return []string{""}
+	}
+	return in
 }
 
 // Snapshot is what was read at one time.

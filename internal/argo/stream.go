@@ -149,8 +149,11 @@ func (s *stream[W, T]) list(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, listFor)
 	defer cancel()
 	var all []T
+	// All pages are of the version of the first one: of what comes and goes while they are read nothing is seen, unless a watch
+	// from that version tells of it.
+	var asked time.Time
 	version, err := list(ctx, s.client, s.listing,
-		func() { all = nil },
+		func() { all, asked = nil, s.now() },
 		func(w *W, err error) { all = append(all, s.convert(w, err)) })
 	if err != nil {
 		return err
@@ -163,13 +166,12 @@ func (s *stream[W, T]) list(ctx context.Context) error {
 	if version == "" || version == "0" {
 		return errors.New("the list has no resourceVersion to watch from")
 	}
-	at := s.now()
 	if s.complete != nil {
 		s.complete(ctx, all)
 	}
 	s.listed(all, s.good)
 	s.version = version
-	s.see(at)
+	s.see(asked)
 	return nil
 }
 

@@ -39,8 +39,9 @@ type Handler interface {
 	Told(namespace string, until time.Time)
 	// Blind: these are the namespaces ("" stands for all) of which, at the moment, news may be late: a watch broke off, and has
 	// not been resumed or replaced yet. Absence must not be concluded from silence there. Called when that changes, with none
-	// when all is well again; only then is it known whether there is a Gap.
-	Blind(namespaces []string)
+	// when all is well again; only then is it known whether there is a Gap. Forbidden are those of them where nothing but a
+	// permission is missing: that may last for good, as where a namespace was deleted and its RoleBinding with it.
+	Blind(namespaces, forbidden []string)
 	// Controller: the lease of Argo's controller was read, or it wrote. Writes are the last maxWrites, ascending.
 	Controller(c auditor.Controller)
 	// Note: a sentence for people, about something that cannot be read or understood. Each kind of failure is told once until it
@@ -69,10 +70,7 @@ func (c *Client) Watch(ctx context.Context, scope Scope, handler Handler) error 
 		return errors.New("watching single CronWorkflows by their names is not possible: leave Scope.Names empty")
 	}
 	scope = scope.withDefaults()
-	in := slices.Compact(slices.Sorted(slices.Values(scope.Namespaces)))
-	if len(in) == 0 || in[0] == "" {
-		in = []string{""}
-	}
+	in := scope.Watched()
 	for _, namespace := range in {
 		if _, err := segments(cronWorkflows, objectName{namespace: namespace}); err != nil {
 			return err
@@ -91,7 +89,7 @@ func (c *Client) Watch(ctx context.Context, scope Scope, handler Handler) error 
 		unread:    map[templateName]bool{},
 		failed:    map[templateName]bool{},
 		noted:     map[string]bool{},
-		blind:     map[string]int{},
+		blind:     map[string]loss{},
 		stale:     true,
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -142,9 +140,15 @@ type watching struct {
 
 	synced bool
 	noted  map[string]bool
-	// blind are the streams that are lost, with the attempt since which they are; toldBlind is what the handler was told.
-	blind     map[string]int
-	toldBlind []string
+	// blind are the streams that are lost; toldBlind and toldForbidden are what the handler was told.
+	blind                    map[string]loss
+	toldBlind, toldForbidden []string
+}
+
+// loss is how a stream is lost: since which attempt, and whether what failed last is not permitted.
+type loss struct {
+	attempt   int
+	forbidden bool
 }
 
 // area is one namespace, or all of them.
@@ -247,19 +251,24 @@ func (w *watching) complete(a *area) bool {
 }
 
 func (w *watching) tellBlind() {
-	var namespaces []string
+	var namespaces, forbidden []string
 	for _, a := range w.areas {
-		_, crons := w.blind[a.cronsID]
-		_, runs := w.blind[a.runsID]
-		if crons || runs || !a.told {
-			namespaces = append(namespaces, a.namespace)
+		crons, noCrons := w.blind[a.cronsID]
+		runs, noRuns := w.blind[a.runsID]
+		if !noCrons && !noRuns && a.told {
+			continue
+		}
+		namespaces = append(namespaces, a.namespace)
+		// Where one of them is not permitted and the other broke off, there is something to wait for.
+		if (noCrons || noRuns) && noCrons == crons.forbidden && noRuns == runs.forbidden {
+			forbidden = append(forbidden, a.namespace)
 		}
 	}
-	if slices.Equal(namespaces, w.toldBlind) {
+	if slices.Equal(namespaces, w.toldBlind) && slices.Equal(forbidden, w.toldForbidden) {
 		return
 	}
-	w.toldBlind = namespaces
-	w.handler.Blind(slices.Clone(namespaces))
+	w.toldBlind, w.toldForbidden = namespaces, forbidden
+	w.handler.Blind(slices.Clone(namespaces), slices.Clone(forbidden))
 }
 
 // tellUntil tells until when all of an area has been told.

@@ -37,7 +37,7 @@ func (h *waits) RunGone(string, auditor.Run)       {}
 func (h *waits) Synced()                           { close(h.synced) }
 func (h *waits) Gap(time.Time)                     {}
 func (h *waits) Told(string, time.Time)            {}
-func (h *waits) Blind([]string)                    {}
+func (h *waits) Blind(_, _ []string)               {}
 func (h *waits) Controller(auditor.Controller)     {}
 func (h *waits) Note(string)                       {}
 

@@ -92,10 +92,12 @@ func (w *watching) runStream(ctx context.Context, a *area) *stream[wireWorkflow,
 
 // health is how a stream says how it is doing.
 func (w *watching) health(ctx context.Context, a *area, id string) (lost, found func(int), failed func(string, error), worked func()) {
-	lost = func(attempt int) { w.send(ctx, func() { w.blind[id] = attempt }) }
+	lost = func(attempt int) {
+		w.send(ctx, func() { w.blind[id] = loss{attempt, w.blind[id].forbidden} }) // until it is known why
+	}
 	found = func(attempt int) {
 		w.send(ctx, func() {
-			if since, ok := w.blind[id]; ok && since <= attempt {
+			if l, ok := w.blind[id]; ok && l.attempt <= attempt {
 				delete(w.blind, id)
 			}
 		})
@@ -104,6 +106,9 @@ func (w *watching) health(ctx context.Context, a *area, id string) (lost, found 
 		w.send(ctx, func() {
 			if doing == "list" && apierrors.IsForbidden(err) {
 				a.refused = true
+			}
+			if l, ok := w.blind[id]; ok {
+				w.blind[id] = loss{l.attempt, apierrors.IsForbidden(err)}
 			}
 			explained := w.c.explain(err, "%s %s", doing, id)
 			if doing == "watch" && apierrors.IsForbidden(err) {

@@ -57,7 +57,7 @@ func (h *mirror) Gap(time.Time) {
 	h.gaps++
 }
 func (h *mirror) Told(string, time.Time)        {}
-func (h *mirror) Blind(namespaces []string)     { h.blind = namespaces }
+func (h *mirror) Blind(namespaces, _ []string)  { h.blind = namespaces }
 func (h *mirror) Controller(auditor.Controller) {}
 func (h *mirror) Note(string)                   {}
 

@@ -36,9 +36,10 @@ type cluster struct {
 	// compacted is the version before which there is no history; inStream says that a watch tells of that in an event.
 	compacted int
 	inStream  bool
-	refused   map[string]bool // "verb resource"
-	away      bool
-	requests  []string // "verb resource" or "verb resource/namespace/name"
+	// refused and lost are what is answered with 403 and not at all: "verb resource" or "verb resource in namespace".
+	refused, lost map[string]bool
+	away          bool
+	requests      []string // "verb resource" or "verb resource/namespace/name"
 	// more is closed and made anew when something has happened that watches wait for.
 	more chan struct{}
 	// ends counts how often watches were ended, in good order or not.
@@ -54,7 +55,7 @@ type happened struct {
 }
 
 func newCluster(t *testing.T) *cluster {
-	c := &cluster{t: t, version: 100, compacted: 0, objects: map[string]map[string]*unstructured.Unstructured{}, refused: map[string]bool{}, more: make(chan struct{})}
+	c := &cluster{t: t, version: 100, compacted: 0, objects: map[string]map[string]*unstructured.Unstructured{}, refused: map[string]bool{}, lost: map[string]bool{}, more: make(chan struct{})}
 	c.pipes = pipes{connections: make(chan net.Conn), closed: make(chan struct{})}
 	c.server = &httptest.Server{Listener: &c.pipes, Config: &http.Server{Handler: c}}
 	c.server.Start()
@@ -130,6 +131,13 @@ func (c *cluster) refuse(it ...string) {
 		}
 	})
 }
+func (c *cluster) lose(it ...string) {
+	c.change(func() {
+		for _, what := range it {
+			c.lost[what] = true
+		}
+	})
+}
 func (c *cluster) allow(what string) { c.change(func() { delete(c.refused, what) }) }
 
 // asked are the requests so far; it forgets them.
@@ -163,7 +171,7 @@ func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		said += strings.TrimSuffix("/"+namespace+"/"+name, "/")
 	}
 	c.requests = append(c.requests, said)
-	away, refused := c.away, c.refused[what] || c.refused[what+" in "+namespace]
+	away, refused := c.away || c.lost[what+" in "+namespace], c.refused[what] || c.refused[what+" in "+namespace]
 	c.mu.Unlock()
 	switch {
 	case away:

@@ -122,7 +122,7 @@ func TestWatchSeesSeveralNamespaces(t *testing.T) {
 		c.refuse("list workflows in b")
 	}, func(w watchTest) {
 		got := slices.DeleteFunc(w.heard(), func(s string) bool { return strings.HasPrefix(s, "note ") })
-		w.compare(got, append(told("a"), `blind ["b"]`, "synced")...)
+		w.compare(got, append(told("a"), `blind ["b"] forbidden ["b"]`, "synced")...)
 		w.hears(time.Minute)
 		w.allow("list workflows in b")
 		w.hears(20*time.Second, append([]string{"gap since 0s"}, append(told("b"), `blind []`)...)...)

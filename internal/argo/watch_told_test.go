@@ -102,7 +102,13 @@ func (h *told) Told(_ string, until time.Time) {
 	defer h.mu.Unlock()
 	h.until = until
 }
-func (h *told) Blind(namespaces []string)       { h.say("blind %q", namespaces) }
+func (h *told) Blind(namespaces, forbidden []string) {
+	if len(forbidden) > 0 {
+		h.say("blind %q forbidden %q", namespaces, forbidden)
+		return
+	}
+	h.say("blind %q", namespaces)
+}
 func (h *told) Controller(c auditor.Controller) { h.last = c; h.say("controller") }
 func (h *told) Note(sentence string)            { h.say("note %s", sentence) }
 

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"cmp"
+	"slices"
 	"time"
 
 	"rollcall.dev/rollcall/auditor"
@@ -76,12 +77,24 @@ func (h handler) Told(namespace string, until time.Time) {
 	h.tell(func() { h.watcher.Told(namespace, until) })
 }
 
-func (h handler) Blind(namespaces []string) {
+// Blind: what is missing in a namespace does not make this process useless for the others, but to wait for what is not permitted
+// may be to wait for good.
+//
+//	watched     blind                       ready, and said to audit
+//	some or all a watch broke off anywhere  no
+//	some        some are forbidden          yes: RollcallPermissionDenied tells of them
+//	some or all all are forbidden           no
+func (h handler) Blind(namespaces, forbidden []string) {
 	h.tell(func() {
-		h.blind.Store(len(namespaces) > 0)
-		if len(namespaces) > 0 {
-			h.Log.Warn("a watch broke off: nothing is judged there until it is resumed", "namespaces", spoken(namespaces))
-		} else {
+		broken := slices.DeleteFunc(slices.Clone(namespaces), func(n string) bool { return slices.Contains(forbidden, n) })
+		h.blind.Store(len(broken) > 0 || len(forbidden) == len(h.Scope.Watched()))
+		if len(broken) > 0 {
+			h.Log.Warn("a watch broke off: nothing is judged there until it is resumed", "namespaces", spoken(broken))
+		}
+		if len(forbidden) > 0 {
+			h.Log.Warn("watching is not permitted: nothing is judged there until it is", "namespaces", spoken(forbidden))
+		}
+		if len(namespaces) == 0 {
 			h.Log.Info("all watches work")
 		}
 		h.watcher.Blind(namespaces, h.now())

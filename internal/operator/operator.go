@@ -23,7 +23,8 @@ type Operator struct {
 	ended chan struct{}
 	// looks holds a value for each last look that is under way.
 	looks chan struct{}
-	// synced is closed when everything there is has been seen; blind says that news is late somewhere.
+	// synced is closed when everything there is has been seen; blind says that a watch broke off, or that none is permitted
+	// (handler.Blind).
 	synced chan struct{}
 	blind  atomic.Bool
 }
@@ -94,7 +95,7 @@ func (o *Operator) Run(ctx context.Context) error {
 	return nil
 }
 
-// Ready is nil when everything has been seen, no watch is broken off and the API server answers.
+// Ready is nil when everything has been seen, no watch is broken off, not all namespaces are forbidden and the API server answers.
 func (o *Operator) Ready(ctx context.Context) error {
 	select {
 	case <-o.synced:
@@ -102,7 +103,7 @@ func (o *Operator) Ready(ctx context.Context) error {
 		return errors.New("not everything has been read yet")
 	}
 	if o.blind.Load() {
-		return errors.New("a watch broke off and has not been resumed yet")
+		return errors.New("a watch broke off and has not been resumed yet, or none is permitted")
 	}
 	return o.Cluster.Ping(ctx)
 }

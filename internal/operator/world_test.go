@@ -512,7 +512,7 @@ func (w *world) starts(t *testing.T, changes ...func(*Options)) *process {
 func (w *world) blind(namespaces ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.happens(func(h argo.Handler) { h.Blind(namespaces) })
+	w.happens(func(h argo.Handler) { h.Blind(namespaces, nil) })
 }
 
 func forbidden(resource, name, why string) error {

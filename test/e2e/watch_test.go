@@ -197,6 +197,7 @@ func (h *heard) Gap(since time.Time) {
 	h.mu.Unlock()
 	h.say("gap")
 }
-func (h *heard) Blind([]string)                {}
+func (h *heard) Told(string, time.Time)        {}
+func (h *heard) Blind(_, _ []string)           {}
 func (h *heard) Controller(auditor.Controller) {}
 func (h *heard) Note(string)                   {}

@@ -348,9 +348,9 @@ func (w *watching) tellBlind() {
 	if blind := len(w.blind) > 0; blind != w.blindTold {
 		w.blindTold = blind
 		if blind {
-			w.handler.Blind([]string{""})
+			w.handler.Blind([]string{""}, nil)
 		} else {
-			w.handler.Blind(nil)
+			w.handler.Blind(nil, nil)
 		}
 	}
 }
