@@ -699,6 +699,24 @@ func TestTheCauseOfAMissIsToldAsFarAsTheEvidenceGoes(t *testing.T) {
 		"Argo finds the spec invalid": {func(w *world) {
 			w.cron().Status.SpecError, w.cron().Status.WrittenAt = "no entrypoint", clock("04:42:00")
 		}, auditor.SpecError},
+		"Argo has found the spec invalid since, with the same words, which is no write": {func(w *world) {
+			w.in.Controller.Lease.RenewedAt = clock("04:44:00")
+			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:40:00"))
+			w.cron().Status.SpecError, w.cron().Status.WrittenAt = "no entrypoint", clock("04:39:00")
+			w.cron().Status.LastScheduledTime, w.in.Runs = clock("04:38:00"), w.in.Runs[:2]
+		}, auditor.SpecError},
+		"no lease, and a spec that Argo finds invalid is why it writes nothing": {func(w *world) {
+			w.in.Controller.Lease, w.in.Controller.Writes = nil, append(w.in.Controller.Writes, clock("04:43:00"))
+			w.cron().Status.SpecError, w.cron().Status.WrittenAt = "no entrypoint", clock("04:39:02")
+		}, auditor.SpecError},
+		"Argo found the spec invalid, and then its controller was down": {func(w *world) {
+			w.cron().Status.SpecError, w.cron().Status.WrittenAt = "no entrypoint", clock("04:39:02")
+		}, auditor.ControllerDown},
+		"Argo found a spec invalid that has been edited since": {func(w *world) {
+			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:40:00"))
+			w.cron().Status.SpecError, w.cron().Status.WrittenAt = "no entrypoint", clock("04:38:02")
+			w.edited("04:39:20")
+		}, auditor.Unscheduled},
 		"no controller looks after it": {func(w *world) { w.cron().Served = false }, auditor.Unserved},
 	} {
 		t.Run(name, func(t *testing.T) {
