@@ -100,14 +100,17 @@ func (f *firing) foundInvalid() bool {
 // a controller that comes back under the same identity, as after a restart of its container, keeps the time of acquisition.
 func (f *firing) controllerDown() (string, bool) {
 	before, after := f.signsOfLife()
-	if before.IsZero() || f.withinGrace(after) {
+	if before.IsZero() {
 		return "", false
 	}
+	wrote := f.withinGrace(after)
 	if lease := f.in.Controller.Lease; lease != nil {
 		expires := lease.RenewedAt.Add(lease.Duration)
 		leftOver := len(f.writes) > 0 && f.writes[len(f.writes)-1].After(expires)
 		switch {
 		case leftOver:
+		case wrote && (!lease.AcquiredAt.After(f.at) || after.Before(lease.AcquiredAt)):
+			return "", false // only what was written under a lease taken after the firing is the work of one that was not there yet
 		case lease.RenewedAt.Before(f.at) && lease.ranOut(f.now):
 			return fmt.Sprintf("Argo's controller last renewed its lease at %s and wrote nothing around the scheduled time.", stamp(lease.RenewedAt)), true
 		case lease.AcquiredAt.After(f.at) && (after.IsZero() || !after.Before(lease.AcquiredAt)):
@@ -115,6 +118,9 @@ func (f *firing) controllerDown() (string, bool) {
 		default:
 			return "", false // it leads: it may have been there all the time, or have come back
 		}
+	}
+	if wrote {
+		return "", false
 	}
 	if f.foundInvalid() {
 		return "", false // none of its firings causes a write

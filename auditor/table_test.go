@@ -686,7 +686,23 @@ func TestTheCauseOfAMissIsToldAsFarAsTheEvidenceGoes(t *testing.T) {
 			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:40:59"))
 		}, auditor.Undetermined},
 		"the controller ran another CronWorkflow at that time": {func(w *world) { w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:40:00")) }, auditor.Unscheduled},
-		"nothing is known of the controller":                   {func(w *world) { w.in.Controller = auditor.Controller{} }, auditor.Undetermined},
+		"the lease was taken again after it, and the first write under it is within grace": {func(w *world) {
+			w.in.Controller.Lease.AcquiredAt, w.in.Controller.Lease.RenewedAt = clock("04:40:12"), clock("04:44:00")
+			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:40:13"))
+		}, auditor.ControllerDown},
+		"the lease went to another replica after it, and the one before was at work": {func(w *world) {
+			w.in.Controller.Lease.AcquiredAt, w.in.Controller.Lease.RenewedAt = clock("04:40:12"), clock("04:44:00")
+			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:40:00"), clock("04:40:13"))
+		}, auditor.Unscheduled},
+		"a lease that was left over, taken after it": {func(w *world) {
+			w.in.Controller.Lease.AcquiredAt, w.in.Controller.Lease.RenewedAt = clock("04:40:12"), clock("04:41:00")
+			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:40:13"), clock("04:43:00"))
+		}, auditor.Unscheduled},
+		"the lease ran out before it, but the controller was at work": {func(w *world) {
+			w.in.Controller.Lease.RenewedAt = clock("04:39:58")
+			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:40:05"))
+		}, auditor.Unscheduled},
+		"nothing is known of the controller": {func(w *world) { w.in.Controller = auditor.Controller{} }, auditor.Undetermined},
 		"Argo could not create it": {func(w *world) {
 			w.cron().Status.SubmissionError, w.cron().Status.WrittenAt = "no", clock("04:40:10")
 		}, auditor.SubmissionError},
