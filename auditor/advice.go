@@ -1,8 +1,10 @@
 package auditor
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -30,6 +32,9 @@ func (r *roll) advice(report Report) []string {
 	}
 	if !cw.Served && r.now.Sub(cw.CreatedAt) > newlyCreated {
 		say("No Argo controller has looked after it so far: check its namespace and the label workflows.argoproj.io/controller-instanceid against the controller's settings.")
+	}
+	if broken := r.brokenWhen(report); broken != "" {
+		say("%s", broken)
 	}
 	switch deadline := r.deadline(spec); {
 	case deadline == 0:
@@ -133,4 +138,30 @@ func (r *roll) longestRun() time.Duration {
 		}
 	}
 	return longest
+}
+
+// brokenWhen says that the when expression cannot be evaluated, and so nothing runs: for sure where Argo says so too, and where not,
+// if the last firing did not run; empty otherwise.
+func (r *roll) brokenWhen(report Report) string {
+	cw, current := r.in.CronWorkflow, r.current()
+	if current.spec.When == "" || cw.When == nil {
+		return ""
+	}
+	_, err := WhenHolds(cw, current.spec, r.now, r.opts)
+	if err == nil {
+		return ""
+	}
+	if why, ok := strings.CutPrefix(cw.Status.SubmissionError, runPolicyErrors); ok && !cw.Status.WrittenAt.Before(current.from) {
+		return fmt.Sprintf("Its when expression cannot be evaluated, so it never runs: %s.", brief(errors.New(why)))
+	}
+	for _, found := range slices.Backward(report.Findings) {
+		if found.Verdict == Pending {
+			continue
+		}
+		if found.Reason == WhenUnknown {
+			return fmt.Sprintf("Its when expression cannot be evaluated here, and where Argo cannot either it never runs: %s.", brief(err))
+		}
+		break
+	}
+	return ""
 }

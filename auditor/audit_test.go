@@ -1,6 +1,7 @@
 package auditor_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -143,6 +144,13 @@ func TestAdviceNamesWhatIsFragile(t *testing.T) {
 			w.spec().Timezone = ""
 			w.add(argoRun("04:38:30"))
 		}, "--controller-timezone"},
+		"a when expression that Argo cannot evaluate": {func(w *world) {
+			w.when(func(auditor.Moment) (bool, error) { return false, errors.New("who knows") })
+			w.cron().Status.SubmissionError, w.cron().Status.WrittenAt = "run policy error: no parameter", clock("04:43:00")
+		}, "Its when expression cannot be evaluated, so it never runs: no parameter."},
+		"a when expression that cannot be evaluated, in one line": {func(w *world) {
+			w.when(func(auditor.Moment) (bool, error) { return false, errors.New("who knows..\n | ?") })
+		}, "Its when expression cannot be evaluated here, and where Argo cannot either it never runs: who knows."},
 		"a stuck schedule": {func(w *world) { w.in.Controller.Lease.RenewedAt = clock("04:44:00") }, "ScheduleStuck"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -151,6 +159,31 @@ func TestAdviceNamesWhatIsFragile(t *testing.T) {
 			advice := audit(t, w, "04:00:00", "05:00:00").Advice
 			if !strings.Contains(strings.Join(advice, "\n"), c.says) {
 				t.Errorf("want advice that says %q, got %q", c.says, advice)
+			}
+		})
+	}
+}
+
+func TestNoAdviceOnAWhenExpressionThatArgoEvaluates(t *testing.T) {
+	for name, given := range map[string]func(*world){
+		"the last firing ran": func(w *world) {
+			w.when(func(auditor.Moment) (bool, error) { return false, errors.New("who knows") })
+			w.now = clock("04:39:30")
+		},
+		"it was only not known what it read then": func(w *world) {
+			w.when(func(m auditor.Moment) (bool, error) {
+				if m.At.Before(w.now) {
+					return false, errors.New("who knows")
+				}
+				return true, nil
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := minuteWorld()
+			given(w)
+			if advice := audit(t, w, "04:36:00", "04:44:00").Advice; len(advice) > 0 {
+				t.Errorf("got %q", advice)
 			}
 		})
 	}

@@ -75,8 +75,8 @@ func (f *firing) mayBeSubmitted() bool {
 	})
 }
 
-// refusals are in the API server's words when it did not create something.
-var refusals = []string{"forbidden", "denied the request", "is invalid", "not found", "Unauthorized", "no matches for kind", "too many requests"}
+// refusals are in the API server's words when it did not create something; or in Argo's, when it did not even ask for it.
+var refusals = []string{runPolicyErrors, "forbidden", "denied the request", "is invalid", "not found", "Unauthorized", "no matches for kind", "too many requests"}
 
 func (f *firing) withinGrace(t time.Time) bool { return !t.Before(f.at) && !t.After(f.at.Add(f.grace)) }
 

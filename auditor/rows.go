@@ -403,7 +403,10 @@ func (f *firing) conditional() ruling {
 	held, err := f.whenHeld()
 	switch {
 	case err != nil:
-		return ruling{Unknown, WhenUnknown, time.Time{}, []string{fmt.Sprintf("Whether its when expression was true at the scheduled time cannot be judged: %v.", err)}}
+		if message := f.runPolicyError(); message != "" {
+			return pass("Argo could not tell either whether it may run, and ran nothing: %s", message)
+		}
+		return ruling{Unknown, WhenUnknown, time.Time{}, []string{fmt.Sprintf("Whether its when expression was true at the scheduled time cannot be judged: %s.", brief(err))}}
 	case !held:
 		return ruling{Skipped, When, time.Time{}, []string{fmt.Sprintf("Its when expression was false then: %s", expression)}}
 	}

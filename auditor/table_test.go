@@ -500,6 +500,30 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 		"a when expression that cannot be judged": {func(w *world) {
 			w.when(func(m auditor.Moment) (bool, error) { return true, errors.New("who knows") })
 		}, outcome{Verdict: auditor.Unknown, Reason: auditor.WhenUnknown}},
+		"a when expression that Argo could not evaluate either": {func(w *world) {
+			w.when(func(auditor.Moment) (bool, error) { return false, errors.New("who knows") })
+			w.cron().Status.SubmissionError, w.cron().Status.WrittenAt = "run policy error: who knows", clock("04:40:00")
+		}, outcome{auditor.Missed, "", auditor.Certain, auditor.SubmissionError}},
+		"a when expression that Argo could not evaluate, then and at newer firings": {func(w *world) {
+			w.when(func(auditor.Moment) (bool, error) { return false, errors.New("who knows") })
+			w.in.Controller.Lease.RenewedAt = clock("04:44:00")
+			w.cron().Status.SubmissionError, w.cron().Status.WrittenAt = "run policy error: who knows", clock("04:43:00")
+		}, outcome{auditor.Missed, "", auditor.Certain, auditor.SubmissionError}},
+		"a when expression, and Argo's error is from before the last edit": {func(w *world) {
+			w.when(func(auditor.Moment) (bool, error) { return false, errors.New("who knows") })
+			w.cron().Status.SubmissionError, w.cron().Status.WrittenAt = "run policy error: who knows", clock("04:39:02")
+			w.edited("04:39:20")
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.WhenUnknown}},
+		"a when expression, and Argo failed in another way": {func(w *world) {
+			w.when(func(auditor.Moment) (bool, error) { return false, errors.New("who knows") })
+			w.in.Controller.Lease.RenewedAt = clock("04:44:00")
+			w.cron().Status.SubmissionError, w.cron().Status.WrittenAt = "Failed to submit Workflow: no", clock("04:43:00")
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.WhenUnknown}},
+		"a when expression that Argo could not evaluate leaves no run that may be gone": {func(w *world) {
+			w.when(func(auditor.Moment) (bool, error) { return false, errors.New("who knows") })
+			w.cron().Status.SubmissionError, w.cron().Status.WrittenAt = "run policy error: who knows", clock("04:40:00")
+			w.cron().Retention.Successful = 0
+		}, outcome{auditor.Missed, "", auditor.Likely, auditor.SubmissionError}},
 		"a when expression is judged for the scheduled time": {func(w *world) {
 			w.when(func(m auditor.Moment) (bool, error) { return m.At.Truncate(time.Minute).Equal(w.at), nil })
 		}, missed},
