@@ -201,6 +201,10 @@ func (f *firing) specUnknown() ruling {
 	if settled := f.epoch.from.Add(f.grace); !f.at.After(settled) {
 		return unknown("The spec in effect was written at %s, so shortly before that Argo may not have registered the schedule yet.", stamp(f.epoch.from))
 	}
+	if f.epoch.spec.Suspend && f.epoch.until.IsZero() && !f.at.After(f.newestArgo) {
+		// Where nothing tells of edits, as without managedFields, what holds now is taken to have held since the creation.
+		return unknown("It is suspended now, but Argo has run its firing of %s, so it was not at that time; since when it has been is not known.", stamp(f.newestArgo))
+	}
 	if doubt := f.doubt(); doubt != "" {
 		return unknown("%s", doubt)
 	}

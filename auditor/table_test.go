@@ -72,6 +72,12 @@ func (w *world) add(runs ...auditor.Run)     { w.in.Runs = append(w.in.Runs, run
 // edited puts an earlier epoch of unknown content before the known one.
 func (w *world) edited(at string) { w.cron().Epochs[0].From = clock(at) }
 
+// suspendedUntil says that it was suspended, and then resumed.
+func (w *world) suspendedUntil(at string) {
+	w.cron().Epochs = append(w.cron().Epochs, auditor.Epoch{From: clock(at), Spec: *w.spec()})
+	w.spec().Suspend = true
+}
+
 // watched says that somebody watched from one time to another and wrote a record.
 func (w *world) watched(from, to string) *auditor.Record {
 	w.in.Coverage = append(w.in.Coverage, auditor.Stretch{From: clock(from), To: clock(to)})
@@ -344,10 +350,13 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 		}, outcome{Verdict: auditor.Unknown, Reason: auditor.SpecUnknown}},
 
 		// Rows 10 to 12, where Argo may have started it late and a history limit have the run deleted since.
-		"suspended, and may have run late since": {func(w *world) { w.spec().Suspend = true; w.at, w.in.Runs = clock("04:36:00"), w.in.Runs[:3] },
-			outcome{Verdict: auditor.Unknown, Reason: auditor.EvidenceGone}},
+		"suspended, and may have run late since": {func(w *world) {
+			w.suspendedUntil("04:36:30")
+			w.at, w.in.Runs = clock("04:36:00"), w.in.Runs[:3]
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.EvidenceGone}},
 		"suspended, and cannot have run late without a deadline": {func(w *world) {
-			w.spec().Suspend, w.spec().StartingDeadline = true, 0
+			w.spec().StartingDeadline = 0
+			w.suspendedUntil("04:36:30")
 			w.at, w.in.Runs = clock("04:36:00"), w.in.Runs[:3]
 		}, outcome{Verdict: auditor.Skipped, Reason: auditor.Suspended}},
 
@@ -488,6 +497,26 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			w.at = clock("04:41:00")
 			w.cron().Retention.Successful = 0
 		}, outcome{Verdict: auditor.Unknown, Reason: auditor.ForbidUnclear}},
+
+		"suspended now, and Argo has run a newer firing": {func(w *world) {
+			w.spec().Suspend = true
+			w.add(argoRun("04:41:00"))
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.SpecUnknown}},
+		"suspended now, and Argo has run a newer firing whose run is gone": {func(w *world) {
+			w.spec().Suspend = true
+			w.cron().Status.LastScheduledTime = clock("04:41:00")
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.SpecUnknown}},
+		"suspended now, and Rollcall has run a newer firing": {func(w *world) {
+			w.spec().Suspend = true
+			run := created(argoRun("04:41:00"), "04:43:00")
+			run.BackfilledBy = "cli"
+			w.add(run)
+		}, outcome{Verdict: auditor.Skipped, Reason: auditor.Suspended}},
+		"suspended then, and a firing of that time was run when it was resumed": {func(w *world) {
+			w.suspendedUntil("04:42:30")
+			w.edited("04:39:20")
+			w.add(created(argoRun("04:42:00"), "04:42:31"))
+		}, outcome{Verdict: auditor.Skipped, Reason: auditor.Suspended}},
 
 		// Row 12.
 		"a when expression": {func(w *world) { w.spec().When = "{{= 1 == 1 }}" }, outcome{Verdict: auditor.Unknown, Reason: auditor.WhenUnknown}},
