@@ -38,7 +38,7 @@ func (r *roll) advice(report Report) []string {
 	}
 	switch deadline := r.deadline(spec); {
 	case deadline == 0:
-		say("It has no startingDeadlineSeconds, so neither Argo nor Rollcall recovers a lost firing by itself: set one, 600 for example.")
+		say("It has no startingDeadlineSeconds above 0, so neither Argo nor Rollcall recovers a lost firing by itself: set one, 600 for example.")
 	case deadline < shortDeadline:
 		say("Its starting deadline of %s is hardly long enough to notice a miss and recover it: a minute or more is.", deadline)
 	}
@@ -56,7 +56,7 @@ func (r *roll) advice(report Report) []string {
 		say("Daylight saving time in %s touches it next at %s: a local time there is skipped or comes twice. A timezone without it, or another hour, avoids that (see rollcall schedule).", s.Zone, stamp(s.At))
 	}
 	if gone := slices.IndexFunc(report.Findings, func(f Finding) bool { return f.Reason == EvidenceGone }); gone >= 0 {
-		say("Not all of this window can be accounted for (%s): %s.", r.horizon.why, r.horizon.remedy)
+		say("Not all of this window can be accounted for, since %s: %s.", r.horizon.why, r.horizon.remedy)
 	}
 	if doubt := r.firstDoubt(report); doubt != "" {
 		say("%s", doubt)

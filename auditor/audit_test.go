@@ -119,7 +119,7 @@ func TestAdviceNamesWhatIsFragile(t *testing.T) {
 		given func(*world)
 		says  string
 	}{
-		"no starting deadline":      {func(w *world) { w.spec().StartingDeadline = 0 }, "startingDeadlineSeconds"},
+		"no starting deadline":      {func(w *world) { w.spec().StartingDeadline = 0 }, "It has no startingDeadlineSeconds above 0, so"},
 		"a deadline too short":      {func(w *world) { w.spec().StartingDeadline = 30 * time.Second }, "30s is hardly long enough"},
 		"@every longer than resync": {func(w *world) { w.spec().Schedules = []string{"@every 30m"} }, "may never fire"},
 		"Forbid with runs longer than the interval": {func(w *world) {
@@ -139,7 +139,7 @@ func TestAdviceNamesWhatIsFragile(t *testing.T) {
 		"a template that could not be read": {func(w *world) {
 			w.cron().Retention.Unreadable = "WorkflowTemplate default/etl"
 			w.cron().Status.LastScheduledTime = clock("04:43:00")
-		}, "let Rollcall read it, or put it into the dump"},
+		}, "Not all of this window can be accounted for, since WorkflowTemplate default/etl could not be read, and may set a ttlStrategy or tell of a run: let Rollcall read that, or put it into the dump."},
 		"a controller in another zone": {func(w *world) {
 			w.spec().Timezone = ""
 			w.add(argoRun("04:38:30"))
