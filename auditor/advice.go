@@ -1,8 +1,10 @@
 package auditor
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -31,9 +33,12 @@ func (r *roll) advice(report Report) []string {
 	if !cw.Served && r.now.Sub(cw.CreatedAt) > newlyCreated {
 		say("No Argo controller has looked after it so far: check its namespace and the label workflows.argoproj.io/controller-instanceid against the controller's settings.")
 	}
+	if broken := r.brokenWhen(report); broken != "" {
+		say("%s", broken)
+	}
 	switch deadline := r.deadline(spec); {
 	case deadline == 0:
-		say("It has no startingDeadlineSeconds, so neither Argo nor Rollcall recovers a lost firing by itself: set one, 600 for example.")
+		say("It has no startingDeadlineSeconds above 0, so neither Argo nor Rollcall recovers a lost firing by itself: set one, 600 for example.")
 	case deadline < shortDeadline:
 		say("Its starting deadline of %s is hardly long enough to notice a miss and recover it: a minute or more is.", deadline)
 	}
@@ -51,7 +56,7 @@ func (r *roll) advice(report Report) []string {
 		say("Daylight saving time in %s touches it next at %s: a local time there is skipped or comes twice. A timezone without it, or another hour, avoids that (see rollcall schedule).", s.Zone, stamp(s.At))
 	}
 	if gone := slices.IndexFunc(report.Findings, func(f Finding) bool { return f.Reason == EvidenceGone }); gone >= 0 {
-		say("Not all of this window can be accounted for (%s): %s.", r.horizon.why, r.horizon.remedy)
+		say("Not all of this window can be accounted for, since %s: %s.", r.horizon.why, r.horizon.remedy)
 	}
 	if doubt := r.firstDoubt(report); doubt != "" {
 		say("%s", doubt)
@@ -139,4 +144,30 @@ func (r *roll) longestRun() time.Duration {
 		}
 	}
 	return longest
+}
+
+// brokenWhen says that the when expression cannot be evaluated, and so nothing runs: for sure where Argo says so too, and where not,
+// if the last firing did not run; empty otherwise.
+func (r *roll) brokenWhen(report Report) string {
+	cw, current := r.in.CronWorkflow, r.current()
+	if current.spec.When == "" || cw.When == nil {
+		return ""
+	}
+	_, err := WhenHolds(cw, current.spec, r.now, r.opts)
+	if err == nil {
+		return ""
+	}
+	if why, ok := strings.CutPrefix(cw.Status.SubmissionError, runPolicyErrors); ok && !cw.Status.WrittenAt.Before(current.from) {
+		return fmt.Sprintf("Its when expression cannot be evaluated, so it never runs: %s.", brief(errors.New(why)))
+	}
+	for _, found := range slices.Backward(report.Findings) {
+		if found.Verdict == Pending {
+			continue
+		}
+		if found.Reason == WhenUnknown {
+			return fmt.Sprintf("Its when expression cannot be evaluated here, and where Argo cannot either it never runs: %s.", brief(err))
+		}
+		break
+	}
+	return ""
 }

@@ -1,6 +1,7 @@
 package auditor_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -118,7 +119,7 @@ func TestAdviceNamesWhatIsFragile(t *testing.T) {
 		given func(*world)
 		says  string
 	}{
-		"no starting deadline":      {func(w *world) { w.spec().StartingDeadline = 0 }, "startingDeadlineSeconds"},
+		"no starting deadline":      {func(w *world) { w.spec().StartingDeadline = 0 }, "It has no startingDeadlineSeconds above 0, so"},
 		"a deadline too short":      {func(w *world) { w.spec().StartingDeadline = 30 * time.Second }, "30s is hardly long enough"},
 		"@every longer than resync": {func(w *world) { w.spec().Schedules = []string{"@every 30m"} }, "may never fire"},
 		"Forbid with runs longer than the interval": {func(w *world) {
@@ -138,11 +139,18 @@ func TestAdviceNamesWhatIsFragile(t *testing.T) {
 		"a template that could not be read": {func(w *world) {
 			w.cron().Retention.Unreadable = "WorkflowTemplate default/etl"
 			w.cron().Status.LastScheduledTime = clock("04:43:00")
-		}, "let Rollcall read it, or put it into the dump"},
+		}, "Not all of this window can be accounted for, since WorkflowTemplate default/etl could not be read, and may set a ttlStrategy or tell of a run: let Rollcall read that, or put it into the dump."},
 		"a controller in another zone": {func(w *world) {
 			w.spec().Timezone = ""
 			w.add(argoRun("04:38:30"))
 		}, "--controller-timezone"},
+		"a when expression that Argo cannot evaluate": {func(w *world) {
+			w.when(func(auditor.Moment) (bool, error) { return false, errors.New("who knows") })
+			w.cron().Status.SubmissionError, w.cron().Status.WrittenAt = "run policy error: no parameter", clock("04:43:00")
+		}, "Its when expression cannot be evaluated, so it never runs: no parameter."},
+		"a when expression that cannot be evaluated, in one line": {func(w *world) {
+			w.when(func(auditor.Moment) (bool, error) { return false, errors.New("who knows..\n | ?") })
+		}, "Its when expression cannot be evaluated here, and where Argo cannot either it never runs: who knows."},
 		"a stuck schedule": {func(w *world) { w.in.Controller.Lease.RenewedAt = clock("04:44:00") }, "ScheduleStuck"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -151,6 +159,31 @@ func TestAdviceNamesWhatIsFragile(t *testing.T) {
 			advice := audit(t, w, "04:00:00", "05:00:00").Advice
 			if !strings.Contains(strings.Join(advice, "\n"), c.says) {
 				t.Errorf("want advice that says %q, got %q", c.says, advice)
+			}
+		})
+	}
+}
+
+func TestNoAdviceOnAWhenExpressionThatArgoEvaluates(t *testing.T) {
+	for name, given := range map[string]func(*world){
+		"the last firing ran": func(w *world) {
+			w.when(func(auditor.Moment) (bool, error) { return false, errors.New("who knows") })
+			w.now = clock("04:39:30")
+		},
+		"it was only not known what it read then": func(w *world) {
+			w.when(func(m auditor.Moment) (bool, error) {
+				if m.At.Before(w.now) {
+					return false, errors.New("who knows")
+				}
+				return true, nil
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := minuteWorld()
+			given(w)
+			if advice := audit(t, w, "04:36:00", "04:44:00").Advice; len(advice) > 0 {
+				t.Errorf("got %q", advice)
 			}
 		})
 	}

@@ -16,11 +16,15 @@ func (f *firing) cause() (Cause, []string) {
 		message := messages[0]
 		return SubmissionError, []string{"Argo tried and failed: " + message}
 	}
-	if message := f.in.CronWorkflow.Status.SpecError; message != "" && f.sinceLastSuccess() {
-		return SpecError, []string{"Argo finds the CronWorkflow invalid: " + message}
+	invalid := "Argo finds the CronWorkflow invalid: " + f.in.CronWorkflow.Status.SpecError
+	if f.foundInvalid() && f.sinceLastSuccess() {
+		return SpecError, []string{invalid}
 	}
 	if sentence, down := f.controllerDown(); down {
 		return ControllerDown, []string{sentence}
+	}
+	if f.foundInvalid() {
+		return SpecError, []string{invalid}
 	}
 	if message := f.in.CronWorkflow.Status.SubmissionError; message != "" && f.sinceLastSuccess() {
 		return SubmissionError, []string{"Argo has failed to create runs of it since its last success: " + message}
@@ -71,8 +75,8 @@ func (f *firing) mayBeSubmitted() bool {
 	})
 }
 
-// refusals are in the API server's words when it did not create something.
-var refusals = []string{"forbidden", "denied the request", "is invalid", "not found", "Unauthorized", "no matches for kind", "too many requests"}
+// refusals are in the API server's words when it did not create something; or in Argo's, when it did not even ask for it.
+var refusals = []string{runPolicyErrors, "forbidden", "denied the request", "is invalid", "not found", "Unauthorized", "no matches for kind", "too many requests"}
 
 func (f *firing) withinGrace(t time.Time) bool { return !t.Before(f.at) && !t.After(f.at.Add(f.grace)) }
 
@@ -83,19 +87,30 @@ func (f *firing) sinceLastSuccess() bool {
 	return f.at.After(status.LastScheduledTime) && !f.at.After(status.WrittenAt)
 }
 
+// foundInvalid says whether the SpecError that stands explains the firing. Argo takes the condition away once the CronWorkflow is found
+// valid as it fires, but to find it invalid again with the same words changes nothing, so Argo's last write stays that of the first
+// time (unlike that of a SubmissionError, each of which is counted in status.failed). An edit since may have mended the spec.
+func (f *firing) foundInvalid() bool {
+	status := f.in.CronWorkflow.Status
+	return status.SpecError != "" && f.at.After(status.LastScheduledTime) && !f.epoch.from.After(status.WrittenAt)
+}
+
 // controllerDown says whether the controller's signs of life stopped around the firing. A lease alone proves nothing when it is
 // older than a write of the controller: it is left over from a time when leader election was on. Nor does one that is held:
 // a controller that comes back under the same identity, as after a restart of its container, keeps the time of acquisition.
 func (f *firing) controllerDown() (string, bool) {
 	before, after := f.signsOfLife()
-	if before.IsZero() || f.withinGrace(after) {
+	if before.IsZero() {
 		return "", false
 	}
+	wrote := f.withinGrace(after)
 	if lease := f.in.Controller.Lease; lease != nil {
 		expires := lease.RenewedAt.Add(lease.Duration)
 		leftOver := len(f.writes) > 0 && f.writes[len(f.writes)-1].After(expires)
 		switch {
 		case leftOver:
+		case wrote && (!lease.AcquiredAt.After(f.at) || after.Before(lease.AcquiredAt)):
+			return "", false // only what was written under a lease taken after the firing is the work of one that was not there yet
 		case lease.RenewedAt.Before(f.at) && lease.ranOut(f.now):
 			return fmt.Sprintf("Argo's controller last renewed its lease at %s and wrote nothing around the scheduled time.", stamp(lease.RenewedAt)), true
 		case lease.AcquiredAt.After(f.at) && (after.IsZero() || !after.Before(lease.AcquiredAt)):
@@ -103,6 +118,12 @@ func (f *firing) controllerDown() (string, bool) {
 		default:
 			return "", false // it leads: it may have been there all the time, or have come back
 		}
+	}
+	if wrote {
+		return "", false
+	}
+	if f.foundInvalid() {
+		return "", false // none of its firings causes a write
 	}
 	// Otherwise silence tells only where more than this firing should have caused a write.
 	silent := f.now

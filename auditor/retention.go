@@ -69,7 +69,7 @@ func (r *roll) retentionHorizon() horizon {
 		note(r.now.Add(-ttl), fmt.Sprintf("a ttlStrategy deletes runs %s after they end", ttl), keepLonger)
 	}
 	if what := cw.Retention.Unreadable; what != "" {
-		note(r.now, fmt.Sprintf("%s could not be read: it may have a ttlStrategy, or tell of a run", what), "let Rollcall read it, or put it into the dump")
+		note(r.now, fmt.Sprintf("%s could not be read, and may set a ttlStrategy or tell of a run", what), "let Rollcall read that, or put it into the dump")
 	}
 	if cw.Retention.Policy {
 		note(r.now, "the controller's retentionPolicy may delete any finished run", keepLonger)

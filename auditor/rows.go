@@ -201,6 +201,10 @@ func (f *firing) specUnknown() ruling {
 	if settled := f.epoch.from.Add(f.grace); !f.at.After(settled) {
 		return unknown("The spec in effect was written at %s, so shortly before that Argo may not have registered the schedule yet.", stamp(f.epoch.from))
 	}
+	if f.epoch.spec.Suspend && f.epoch.until.IsZero() && !f.at.After(f.newestArgo) {
+		// Where nothing tells of edits, as without managedFields, what holds now is taken to have held since the creation.
+		return unknown("It is suspended now, but Argo has run its firing of %s, so it was not at that time; since when it has been is not known.", stamp(f.newestArgo))
+	}
 	if doubt := f.doubt(); doubt != "" {
 		return unknown("%s", doubt)
 	}
@@ -403,7 +407,10 @@ func (f *firing) conditional() ruling {
 	held, err := f.whenHeld()
 	switch {
 	case err != nil:
-		return ruling{Unknown, WhenUnknown, time.Time{}, []string{fmt.Sprintf("Whether its when expression was true at the scheduled time cannot be judged: %v.", err)}}
+		if message := f.runPolicyError(); message != "" {
+			return pass("Argo could not tell either whether it may run, and ran nothing: %s", message)
+		}
+		return ruling{Unknown, WhenUnknown, time.Time{}, []string{fmt.Sprintf("Whether its when expression was true at the scheduled time cannot be judged: %s.", brief(err))}}
 	case !held:
 		return ruling{Skipped, When, time.Time{}, []string{fmt.Sprintf("Its when expression was false then: %s", expression)}}
 	}

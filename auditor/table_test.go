@@ -72,6 +72,12 @@ func (w *world) add(runs ...auditor.Run)     { w.in.Runs = append(w.in.Runs, run
 // edited puts an earlier epoch of unknown content before the known one.
 func (w *world) edited(at string) { w.cron().Epochs[0].From = clock(at) }
 
+// suspendedUntil says that it was suspended, and then resumed.
+func (w *world) suspendedUntil(at string) {
+	w.cron().Epochs = append(w.cron().Epochs, auditor.Epoch{From: clock(at), Spec: *w.spec()})
+	w.spec().Suspend = true
+}
+
 // watched says that somebody watched from one time to another and wrote a record.
 func (w *world) watched(from, to string) *auditor.Record {
 	w.in.Coverage = append(w.in.Coverage, auditor.Stretch{From: clock(from), To: clock(to)})
@@ -344,10 +350,13 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 		}, outcome{Verdict: auditor.Unknown, Reason: auditor.SpecUnknown}},
 
 		// Rows 10 to 12, where Argo may have started it late and a history limit have the run deleted since.
-		"suspended, and may have run late since": {func(w *world) { w.spec().Suspend = true; w.at, w.in.Runs = clock("04:36:00"), w.in.Runs[:3] },
-			outcome{Verdict: auditor.Unknown, Reason: auditor.EvidenceGone}},
+		"suspended, and may have run late since": {func(w *world) {
+			w.suspendedUntil("04:36:30")
+			w.at, w.in.Runs = clock("04:36:00"), w.in.Runs[:3]
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.EvidenceGone}},
 		"suspended, and cannot have run late without a deadline": {func(w *world) {
-			w.spec().Suspend, w.spec().StartingDeadline = true, 0
+			w.spec().StartingDeadline = 0
+			w.suspendedUntil("04:36:30")
 			w.at, w.in.Runs = clock("04:36:00"), w.in.Runs[:3]
 		}, outcome{Verdict: auditor.Skipped, Reason: auditor.Suspended}},
 
@@ -489,6 +498,26 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			w.cron().Retention.Successful = 0
 		}, outcome{Verdict: auditor.Unknown, Reason: auditor.ForbidUnclear}},
 
+		"suspended now, and Argo has run a newer firing": {func(w *world) {
+			w.spec().Suspend = true
+			w.add(argoRun("04:41:00"))
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.SpecUnknown}},
+		"suspended now, and Argo has run a newer firing whose run is gone": {func(w *world) {
+			w.spec().Suspend = true
+			w.cron().Status.LastScheduledTime = clock("04:41:00")
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.SpecUnknown}},
+		"suspended now, and Rollcall has run a newer firing": {func(w *world) {
+			w.spec().Suspend = true
+			run := created(argoRun("04:41:00"), "04:43:00")
+			run.BackfilledBy = "cli"
+			w.add(run)
+		}, outcome{Verdict: auditor.Skipped, Reason: auditor.Suspended}},
+		"suspended then, and a firing of that time was run when it was resumed": {func(w *world) {
+			w.suspendedUntil("04:42:30")
+			w.edited("04:39:20")
+			w.add(created(argoRun("04:42:00"), "04:42:31"))
+		}, outcome{Verdict: auditor.Skipped, Reason: auditor.Suspended}},
+
 		// Row 12.
 		"a when expression": {func(w *world) { w.spec().When = "{{= 1 == 1 }}" }, outcome{Verdict: auditor.Unknown, Reason: auditor.WhenUnknown}},
 		"a when expression that was true": {func(w *world) {
@@ -500,6 +529,30 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 		"a when expression that cannot be judged": {func(w *world) {
 			w.when(func(m auditor.Moment) (bool, error) { return true, errors.New("who knows") })
 		}, outcome{Verdict: auditor.Unknown, Reason: auditor.WhenUnknown}},
+		"a when expression that Argo could not evaluate either": {func(w *world) {
+			w.when(func(auditor.Moment) (bool, error) { return false, errors.New("who knows") })
+			w.cron().Status.SubmissionError, w.cron().Status.WrittenAt = "run policy error: who knows", clock("04:40:00")
+		}, outcome{auditor.Missed, "", auditor.Certain, auditor.SubmissionError}},
+		"a when expression that Argo could not evaluate, then and at newer firings": {func(w *world) {
+			w.when(func(auditor.Moment) (bool, error) { return false, errors.New("who knows") })
+			w.in.Controller.Lease.RenewedAt = clock("04:44:00")
+			w.cron().Status.SubmissionError, w.cron().Status.WrittenAt = "run policy error: who knows", clock("04:43:00")
+		}, outcome{auditor.Missed, "", auditor.Certain, auditor.SubmissionError}},
+		"a when expression, and Argo's error is from before the last edit": {func(w *world) {
+			w.when(func(auditor.Moment) (bool, error) { return false, errors.New("who knows") })
+			w.cron().Status.SubmissionError, w.cron().Status.WrittenAt = "run policy error: who knows", clock("04:39:02")
+			w.edited("04:39:20")
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.WhenUnknown}},
+		"a when expression, and Argo failed in another way": {func(w *world) {
+			w.when(func(auditor.Moment) (bool, error) { return false, errors.New("who knows") })
+			w.in.Controller.Lease.RenewedAt = clock("04:44:00")
+			w.cron().Status.SubmissionError, w.cron().Status.WrittenAt = "Failed to submit Workflow: no", clock("04:43:00")
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.WhenUnknown}},
+		"a when expression that Argo could not evaluate leaves no run that may be gone": {func(w *world) {
+			w.when(func(auditor.Moment) (bool, error) { return false, errors.New("who knows") })
+			w.cron().Status.SubmissionError, w.cron().Status.WrittenAt = "run policy error: who knows", clock("04:40:00")
+			w.cron().Retention.Successful = 0
+		}, outcome{auditor.Missed, "", auditor.Likely, auditor.SubmissionError}},
 		"a when expression is judged for the scheduled time": {func(w *world) {
 			w.when(func(m auditor.Moment) (bool, error) { return m.At.Truncate(time.Minute).Equal(w.at), nil })
 		}, missed},
@@ -686,7 +739,23 @@ func TestTheCauseOfAMissIsToldAsFarAsTheEvidenceGoes(t *testing.T) {
 			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:40:59"))
 		}, auditor.Undetermined},
 		"the controller ran another CronWorkflow at that time": {func(w *world) { w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:40:00")) }, auditor.Unscheduled},
-		"nothing is known of the controller":                   {func(w *world) { w.in.Controller = auditor.Controller{} }, auditor.Undetermined},
+		"the lease was taken again after it, and the first write under it is within grace": {func(w *world) {
+			w.in.Controller.Lease.AcquiredAt, w.in.Controller.Lease.RenewedAt = clock("04:40:12"), clock("04:44:00")
+			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:40:13"))
+		}, auditor.ControllerDown},
+		"the lease went to another replica after it, and the one before was at work": {func(w *world) {
+			w.in.Controller.Lease.AcquiredAt, w.in.Controller.Lease.RenewedAt = clock("04:40:12"), clock("04:44:00")
+			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:40:00"), clock("04:40:13"))
+		}, auditor.Unscheduled},
+		"a lease that was left over, taken after it": {func(w *world) {
+			w.in.Controller.Lease.AcquiredAt, w.in.Controller.Lease.RenewedAt = clock("04:40:12"), clock("04:41:00")
+			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:40:13"), clock("04:43:00"))
+		}, auditor.Unscheduled},
+		"the lease ran out before it, but the controller was at work": {func(w *world) {
+			w.in.Controller.Lease.RenewedAt = clock("04:39:58")
+			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:40:05"))
+		}, auditor.Unscheduled},
+		"nothing is known of the controller": {func(w *world) { w.in.Controller = auditor.Controller{} }, auditor.Undetermined},
 		"Argo could not create it": {func(w *world) {
 			w.cron().Status.SubmissionError, w.cron().Status.WrittenAt = "no", clock("04:40:10")
 		}, auditor.SubmissionError},
@@ -699,6 +768,24 @@ func TestTheCauseOfAMissIsToldAsFarAsTheEvidenceGoes(t *testing.T) {
 		"Argo finds the spec invalid": {func(w *world) {
 			w.cron().Status.SpecError, w.cron().Status.WrittenAt = "no entrypoint", clock("04:42:00")
 		}, auditor.SpecError},
+		"Argo has found the spec invalid since, with the same words, which is no write": {func(w *world) {
+			w.in.Controller.Lease.RenewedAt = clock("04:44:00")
+			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:40:00"))
+			w.cron().Status.SpecError, w.cron().Status.WrittenAt = "no entrypoint", clock("04:39:00")
+			w.cron().Status.LastScheduledTime, w.in.Runs = clock("04:38:00"), w.in.Runs[:2]
+		}, auditor.SpecError},
+		"no lease, and a spec that Argo finds invalid is why it writes nothing": {func(w *world) {
+			w.in.Controller.Lease, w.in.Controller.Writes = nil, append(w.in.Controller.Writes, clock("04:43:00"))
+			w.cron().Status.SpecError, w.cron().Status.WrittenAt = "no entrypoint", clock("04:39:02")
+		}, auditor.SpecError},
+		"Argo found the spec invalid, and then its controller was down": {func(w *world) {
+			w.cron().Status.SpecError, w.cron().Status.WrittenAt = "no entrypoint", clock("04:39:02")
+		}, auditor.ControllerDown},
+		"Argo found a spec invalid that has been edited since": {func(w *world) {
+			w.in.Controller.Writes = append(w.in.Controller.Writes, clock("04:40:00"))
+			w.cron().Status.SpecError, w.cron().Status.WrittenAt = "no entrypoint", clock("04:38:02")
+			w.edited("04:39:20")
+		}, auditor.Unscheduled},
 		"no controller looks after it": {func(w *world) { w.cron().Served = false }, auditor.Unserved},
 	} {
 		t.Run(name, func(t *testing.T) {

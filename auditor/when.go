@@ -3,6 +3,7 @@ package auditor
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -27,6 +28,32 @@ const (
 	whenSoonest = time.Millisecond
 	whenLatest  = 5 * time.Second
 )
+
+// runPolicyErrors begin so: Argo could not tell whether a firing may run. It runs nothing then, and counts a failure (argo-workflows
+// v3.7.18, workflow/cron/operator.go, run; evalWhen is part of the policy).
+const runPolicyErrors = "run policy error: "
+
+// runPolicyError is the error for which Argo did not run this firing, as far as its condition or the record tells; empty where neither
+// does. Each is a write, since it is counted, and a success clears it: one that stands was there since then, at each firing under the
+// spec that was in effect as it was written.
+func (f *firing) runPolicyError() string {
+	messages := f.submissionErrorsAt()
+	if status := f.in.CronWorkflow.Status; f.sinceLastSuccess() && (f.epoch.until.IsZero() || !status.WrittenAt.After(f.epoch.until)) {
+		messages = append(messages, status.SubmissionError)
+	}
+	for _, message := range messages {
+		if why, ok := strings.CutPrefix(message, runPolicyErrors); ok {
+			return why
+		}
+	}
+	return ""
+}
+
+// brief is what an error says in its first line, without a full stop: expr-lang adds lines that show the expression.
+func brief(err error) string {
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return strings.TrimRight(first, ". ")
+}
 
 var errNoCondition = errors.New("what it read at that time is not known")
 

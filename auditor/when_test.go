@@ -1,6 +1,7 @@
 package auditor_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -8,6 +9,17 @@ import (
 
 	"rollcall.dev/rollcall/auditor"
 )
+
+func TestWhatKeepsAWhenExpressionFromBeingJudgedIsOneSentence(t *testing.T) {
+	w := minuteWorld()
+	w.when(func(auditor.Moment) (bool, error) {
+		return false, errors.New("No parameter 'maybe' found.\n | maybe\n | ^")
+	})
+	want := []string{"Whether its when expression was true at the scheduled time cannot be judged: No parameter 'maybe' found."}
+	if diff := cmp.Diff(want, judged(t, w).Evidence); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
 
 func TestWhenReadsLastScheduledTimeAsItStoodAtTheFiring(t *testing.T) {
 	type last struct {

@@ -29,6 +29,9 @@ func (s Schedule) Firings(after, until time.Time, limit int) (firings []time.Tim
 	}
 }
 
+// Earliest is the time before which no firing is known: 2015-01-01T00:00:00Z, years before the first CronWorkflow.
+func Earliest() time.Time { return time.Unix(earliest, 0).UTC() }
+
 // Next returns the first firing strictly after the given time, in UTC; false
 // when there is none within five years, where robfig gives up. No firing is
 // earlier than 2015-01-01T00:00:00Z.

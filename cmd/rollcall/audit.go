@@ -36,7 +36,10 @@ Missed is what did not run and still may, since its starting deadline is ahead; 
 what is certain or likely is called either: where Argo may have deleted a run, the verdict is Unknown. Where Rollcall runs in the
 cluster, what it has recorded (CronAudits) counts too: it knows of runs that are gone.
 
-Exit status: 0 nothing was lost; 2 something is Missed, Expired or GaveUp; 1 at least one CronWorkflow could not be judged.`,
+-o name lists the CronWorkflows that lost something, one a line; -o wide every firing.
+
+Exit status: 0 nothing was lost; 2 something is Missed, Expired or GaveUp; 1 at least one CronWorkflow could not be judged, also
+where another one lost something.`,
 		Example: `  # The last 24 hours of a namespace, or of all
   rollcall audit
   rollcall audit -A

@@ -2,6 +2,9 @@ package main
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"os"
 	"strings"
 	"testing"
@@ -91,4 +94,36 @@ func TestThePermissionsInTheDocsAreThoseThatAreAskedFor(t *testing.T) {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", p.Verb, resource, p.Group, where[p.Where], p.For, p.Without)
 	}
 	upToDate(t, "<!-- This table is written by: go test ./cmd/rollcall -run Docs -update -->", "<!-- End of the permissions. -->", b.String())
+}
+
+func TestTheReadmeNamesEveryVerdictReasonCertaintyAndCause(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), "../../auditor/verdict.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var named int
+	ast.Inspect(file, func(n ast.Node) bool {
+		spec, ok := n.(*ast.ValueSpec)
+		if !ok {
+			return true
+		}
+		for _, value := range spec.Values {
+			word, ok := value.(*ast.BasicLit)
+			if !ok {
+				continue
+			}
+			named++
+			if name := strings.Trim(word.Value, `"`); !strings.Contains(string(readme), "`"+name+"`") {
+				t.Errorf("README.md does not say what %s means", name)
+			}
+		}
+		return true
+	})
+	if named < 20 {
+		t.Errorf("only %d words were found in auditor/verdict.go", named)
+	}
 }

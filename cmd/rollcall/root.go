@@ -27,8 +27,8 @@ func newRoot(env environment) *cobra.Command {
 		Long: `Rollcall calls the roll of Argo CronWorkflows: for each moment at which a schedule was due it says what happened, why, and on
 what evidence. What did not run and still may, it brings back, exactly once.
 
-Exit status: 0 nothing was missed; 2 something is Missed, Expired or GaveUp, or was not recovered; 1 it could not be done,
-wholly or for one CronWorkflow.`,
+Exit status: 0 nothing was lost; 2 something is Missed, Expired or GaveUp, or was not recovered; 1 it could not be done,
+wholly or for one CronWorkflow, whatever became of the others.`,
 		Example: `  # What happened in the last 24 hours
   rollcall audit
 
@@ -41,10 +41,7 @@ wholly or for one CronWorkflow.`,
 			if len(args) == 0 {
 				return nil
 			}
-			if meant := cmd.SuggestionsFor(args[0]); len(meant) > 0 {
-				return fmt.Errorf("unknown command %q: did you mean %s?", args[0], strings.Join(meant, " or "))
-			}
-			return fmt.Errorf("unknown command %q: see 'rollcall --help'", args[0])
+			return unknownCommand(cmd, args[0])
 		},
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true,
@@ -62,6 +59,9 @@ wholly or for one CronWorkflow.`,
 	root.SetCompletionCommandGroupID(groupOther)
 	root.SetUsageFunc(usage)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if args := cmd.Flags().Args(); cmd == root && len(args) > 0 {
+			return unknownCommand(cmd, args[0]) // the flag may well be one of the command that was meant
+		}
 		return fmt.Errorf("%w: see '%s --help'", err, cmd.CommandPath())
 	})
 	for _, command := range []*cobra.Command{newAudit(env), newExplain(env), newBackfill(env), newController(env)} {
@@ -76,7 +76,15 @@ wholly or for one CronWorkflow.`,
 	return root
 }
 
-// exampleForCobrasOwn gives the commands that cobra adds the examples that ours have.
+func unknownCommand(cmd *cobra.Command, name string) error {
+	if meant := cmd.SuggestionsFor(name); len(meant) > 0 {
+		return fmt.Errorf("unknown command %q: did you mean %s?", name, strings.Join(meant, " or "))
+	}
+	return fmt.Errorf("unknown command %q: see 'rollcall --help'", name)
+}
+
+// exampleForCobrasOwn gives the commands that cobra adds the examples that ours have, and has completion refuse a shell that it does
+// not know.
 func exampleForCobrasOwn(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
@@ -86,9 +94,18 @@ func exampleForCobrasOwn(root *cobra.Command) {
 			command.Example = "  rollcall help audit"
 		case "completion":
 			command.Example = "  source <(rollcall completion bash)"
+			var shells []string
 			for _, shell := range command.Commands() {
 				shell.Example = fmt.Sprintf("  rollcall completion %s", shell.Name())
+				shells = append(shells, shell.Name())
 			}
+			command.Args = func(_ *cobra.Command, args []string) error {
+				if len(args) > 0 {
+					return fmt.Errorf("unknown shell %q: choose one of %s", args[0], strings.Join(shells, ", "))
+				}
+				return nil
+			}
+			command.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 		}
 	}
 }

@@ -132,6 +132,8 @@ func (f *firings) parse() (zone *time.Location, window auditor.Window, err error
 	if f.from != "" {
 		if window.From, err = parseTime("--from", f.from); err != nil {
 			problems = append(problems, err)
+		} else if window.From.Before(schedule.Earliest()) {
+			problems = append(problems, fmt.Errorf("--from: nothing is known of firings before %s, which is older than any CronWorkflow: begin no earlier than that", stamp(schedule.Earliest())))
 		}
 	}
 	if f.to != "" {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -152,6 +154,33 @@ func TestTheNextCommand(t *testing.T) {
 			got, isMissed := BackfillCommand(CronWorkflow{Namespace: "default", Name: "tick", Firings: c.firings})
 			if got != c.want || isMissed != c.missed {
 				t.Errorf("got  %q, %v\nwant %q, %v", got, isMissed, c.want, c.missed)
+			}
+		})
+	}
+}
+
+func TestAMessageOfSeveralLinesTakesOneLine(t *testing.T) {
+	r := NewAuditReport(at("04:45:00"), auditor.Window{From: at("04:38:00"), To: at("04:45:00")})
+	f := lost("04:40:00", auditor.Missed, auditor.SubmissionError, "04:50:00")
+	f.Evidence = []string{"Argo tried and failed: it is\n  | wrong\n  | ^"}
+	r.Add(tick(), auditor.Report{Totals: map[auditor.Verdict]int{auditor.Missed: 1}, Advice: []string{"Set\nit."}, Findings: []auditor.Finding{f}}, time.UTC)
+	r.AddError(auditor.CronWorkflow{Namespace: "etl", Name: "broken"}, errors.New("no\nschedule"), time.UTC)
+	for name, c := range map[string]struct {
+		write func(io.Writer) error
+		says  []string
+	}{
+		"wide":  {func(w io.Writer) error { return AuditWide(w, r, Style{}) }, []string{"it is | wrong | ^\n", "no schedule\n", "Set it.\n"}},
+		"table": {func(w io.Writer) error { return AuditTable(w, r, Style{}, "rollcall audit") }, []string{"it is | wrong | ^\n", "Set it.\n"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			if err := c.write(&b); err != nil {
+				t.Fatal(err)
+			}
+			for _, line := range c.says {
+				if !strings.Contains(b.String(), line) {
+					t.Errorf("no line ends with %q:\n%s", line, b.String())
+				}
 			}
 		})
 	}

@@ -13,11 +13,22 @@ type cell struct {
 	right bool
 }
 
-func text(s string) cell { return cell{text: s, width: utf8.RuneCountInString(s)} }
+func text(s string) cell {
+	s = oneLine(s)
+	return cell{text: s, width: utf8.RuneCountInString(s)}
+}
+
+// oneLine joins the lines of a message that has several, as some of Argo's and of the API server's do.
+func oneLine(s string) string {
+	if strings.ContainsAny(s, "\n\r") {
+		return strings.Join(strings.Fields(s), " ")
+	}
+	return s
+}
 
 func (s Style) painted(sgr, content string) cell {
 	c := text(content)
-	c.text = s.paint(sgr, content)
+	c.text = s.paint(sgr, c.text)
 	return c
 }
 

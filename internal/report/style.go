@@ -66,7 +66,7 @@ func colour(v auditor.Verdict) string {
 func (s Style) wrap(text string, indent int) string {
 	width := s.Width - indent
 	if s.Width == 0 || width < 20 {
-		return text
+		return oneLine(text)
 	}
 	var b strings.Builder
 	column := 0
