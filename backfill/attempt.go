@@ -18,6 +18,7 @@ const (
 	requestIntend = "intend" // the Journal's
 	requestLook   = "look"
 	requestFind   = "find"
+	requestAudit  = "audit"
 	requestCreate = "create"
 	requestChange = "change"
 )

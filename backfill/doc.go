@@ -6,11 +6,11 @@
 // (class.go) sorts errors by what helps against them.
 //
 // The Executor (executor.go) carries plans out through the small interfaces of submitter.go: work.go has the queue of one
-// plan, attempt.go one attempt with its retries, pass.go what one try asks in which order, wait.go what is waited for and what
-// is not, spread.go the limit on creates, create.go the create and what its answer leaves open, status.go what the
-// CronWorkflow's status has to show for a run, and settle.go writes that and watches that it stays. It is level-triggered: each
-// pass begins with a look at the cluster and asks what is missing, so that an interruption at any point is completed by the
-// same plan again. Running twice is worse than not running: in doubt it does not create, and says so.
+// plan, attempt.go one attempt with its retries, pass.go what one try asks in which order, overtaken.go what may have become
+// of a firing since the audit, wait.go what is waited for and what is not, spread.go the limit on creates, create.go the create and
+// what its answer leaves open, status.go what the CronWorkflow's status has to show for a run, and settle.go writes that and watches
+// that it stays. It is level-triggered: each pass begins with a look at the cluster and asks what is missing, so that an interruption
+// at any point is completed by the same plan again. Running twice is worse than not running: in doubt it does not create, and says so.
 //
 // It serves a user who waits for the end of one plan, and a controller that carries out plan after plan of many CronWorkflows.
 // The latter sets a Journal (journal.go), which has each attempt on record before anything is written and takes down the

@@ -1,6 +1,7 @@
 package backfill
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,6 +25,11 @@ type Options struct {
 	Now func() time.Time
 	// Observer is told of every step; nil for nobody.
 	Observer Observer
+	// Replan audits the CronWorkflow of a plan anew, runs and record, and plans again for the same firings; nil for who makes fresh plans
+	// by himself. It is asked where the audit is more than a few seconds old before the first create: somebody was asked, or others had
+	// their turn first, and what was lost may have been run by somebody else since. Nothing is recovered that the older plan leaves.
+	// Its errors are sorted as those of the Submitter's reads.
+	Replan func(ctx context.Context, cronWorkflow Key) (Plan, error)
 	// Journal is told of what is about to be written to the cluster, and of outcomes; nil for none.
 	Journal Journal
 	// Patience is the longest that Run waits at a stretch, without any firing getting an outcome: for room, for a live firing to

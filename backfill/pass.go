@@ -3,7 +3,6 @@ package backfill
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -54,10 +53,20 @@ func (w *work) pass(ctx context.Context, it *item) (turn, error) {
 				return w.finish(it, Uncertain, NotSettled, fmt.Sprintf("The answer to the create was lost, and no run is found; it is not created again, since it may have run: %s.", why)), nil
 			}
 		}
+		a := Admit(look, w.key, it.at, w.Policy, now)
+		if w.outdated(a, now) {
+			if err := w.auditAgain(act); err != nil {
+				return turn{}, err
+			}
+			continue // that took its time
+		}
+		if t, over := w.overtaken(it); over {
+			return t, nil
+		}
 		if t, ran := w.ranMeanwhile(look, it, now); ran {
 			return t, nil
 		}
-		switch a := Admit(look, w.key, it.at, w.Policy, now); a.Decision {
+		switch a.Decision {
 		case Refuse:
 			return w.refused(it, a), nil
 		case Wait:
@@ -93,6 +102,7 @@ func (w *work) pass(ctx context.Context, it *item) (turn, error) {
 			}
 			// From here on an interruption waits for the run.
 			promised = true
+			w.acted = true
 			act, release = w.pair(ctx)
 			if err := w.change(act, look, Change{Intend: it.at, LastScheduledTime: it.at}); err != nil {
 				return turn{}, err
@@ -108,6 +118,7 @@ func (w *work) pass(ctx context.Context, it *item) (turn, error) {
 		if w.Now().Sub(now) > staleLook {
 			continue // this process was held up, and another may have acted meanwhile
 		}
+		w.acted = true
 		return w.create(ctx, look, it)
 	}
 }
@@ -124,37 +135,6 @@ func (w *work) mayChange(ctx context.Context, look Look) error {
 	}
 	w.permitted = true
 	return nil
-}
-
-// newAudit is how long it may take an audit to take in what Argo did just now.
-const newAudit = 5 * time.Second
-
-// ranMeanwhile ends an item whose run is not there but may have come and gone since the audit: Argo, back again, starts the newest
-// lost firing itself, and its history limits may delete that run while others are recovered. Nor need it be the newest: a create that
-// Argo sent long ago may hang for minutes and be carried out then.
-func (w *work) ranMeanwhile(look Look, it *item, now time.Time) (t turn, ran bool) {
-	if run, ok := w.sighted[it.at]; ok {
-		it.result.UID, it.result.CreatedAt, it.result.MadeBy = run.UID, run.CreatedAt, madeBy(run)
-		return w.finish(it, AlreadyThere, "", "Its run was seen during this recovery and has been deleted since."), true
-	}
-	last := ranByStatus(look.CronWorkflow.Status)
-	passed := !last.Before(it.at) && w.plan.LastScheduledTime.Before(it.at)
-	if !passed || slices.ContainsFunc(w.watched, last.Equal) {
-		return turn{}, false
-	}
-	since := w.plan.MadeAt
-	if w.Patience > 0 {
-		since = it.at // a plan is as old as what was watched for it, and a watch may be silent
-	}
-	why := mayBeGone(look, since, now)
-	if why == "" {
-		return turn{}, false
-	}
-	why = fmt.Sprintf("Argo has gone past it since the audit, to %s, and may have run it; it is not created, since %s.", stamp(last), why)
-	if w.Patience > 0 && it.sent.IsZero() {
-		return w.putOff(pending{now.Add(newAudit), Requeued, "", why}), true // who audits all the time will know
-	}
-	return w.finish(it, Uncertain, NotSettled, why), true
 }
 
 // needsIntent: under Replace, Argo would terminate a run for which lastScheduledTime has not been moved, so the time moves

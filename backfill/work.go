@@ -49,6 +49,11 @@ type work struct {
 	told []time.Time
 	// waitingFor is what was last said of a wait.
 	waitingFor string
+	// audited is when the audit was made that the queue rests on; replanned says that it is not the plan's any more. acted says that
+	// something was sent to recover a firing.
+	audited   time.Time
+	replanned bool
+	acted     bool
 }
 
 // item is one firing to recover.
@@ -69,13 +74,18 @@ type item struct {
 	pending pending
 	// placed says that the global limit has let the next create pass.
 	placed bool
+	// absent is when the run was last known not to have been, and passed what the status said then of Argo's last run.
+	absent, passed time.Time
+	// standing is what the newest audit says of it, whyNot a sentence where it is not still lost.
+	standing standing
+	whyNot   string
 }
 
 func newWork(e *Executor, plan Plan) *work {
 	o := e.options
 	now := o.Now()
 	w := &work{
-		Options: o, metrics: e.metrics, spread: e.spread, key: plan.CronWorkflow, plan: plan, progress: now, upkeep: e.upkeeps.of(plan.CronWorkflow, o.Patience > 0, now),
+		Options: o, metrics: e.metrics, spread: e.spread, key: plan.CronWorkflow, plan: plan, progress: now, audited: plan.MadeAt, upkeep: e.upkeeps.of(plan.CronWorkflow, o.Patience > 0, now),
 		log:     o.Log.With("cronworkflow", plan.CronWorkflow.String()),
 		requeue: delays(o.Timing.Requeue, o.Timing.RequeueMax),
 		report:  Report{CronWorkflow: plan.CronWorkflow, Results: make([]Result, len(plan.Steps))},
@@ -113,7 +123,10 @@ func newWork(e *Executor, plan Plan) *work {
 	}
 	for _, s := range plan.ToRecover() {
 		at := s.Finding.ScheduledTime.UTC()
-		w.queue = append(w.queue, &item{step: s, at: at, result: results[at], log: w.log.With("firing", at.Format(time.RFC3339))})
+		w.queue = append(w.queue, &item{
+			step: s, at: at, result: results[at], log: w.log.With("firing", at.Format(time.RFC3339)),
+			absent: plan.MadeAt, passed: plan.LastScheduledTime, standing: stillLost,
+		})
 	}
 	if o.Patience > 0 && !plan.OneAtATime {
 		// Not all of them may come to be tried, and no plan is to begin with the same ones again.
@@ -251,9 +264,9 @@ func (w *work) exists(it *item, run auditor.Run, more ...string) turn {
 			why = "The answer to the create was lost or unclear, but the run exists."
 		}
 	case run.BackfilledBy == "":
-		why = "Argo has made its run in the meantime."
+		why = noLongerLost("Argo")
 	default:
-		why = fmt.Sprintf("Rollcall (%s) made its run before.", run.BackfilledBy)
+		why = noLongerLost(fmt.Sprintf("Rollcall (%s)", run.BackfilledBy))
 	}
 	if why != "" {
 		more = append([]string{why}, more...)

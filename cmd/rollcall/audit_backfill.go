@@ -15,6 +15,20 @@ func (a *audit) recover(ctx context.Context, e *evidence, rolls []roll, names []
 	r := &recovery{
 		environment: a.environment, flags: a.recovery, evidence: e, policy: policy, window: window, style: a.style(), quiet: !a.forPeople(),
 	}
+	// Nobody has named these firings, so what the CronWorkflow itself says of catching up counts.
+	plan := func(e *evidence, cw auditor.CronWorkflow, findings []auditor.Finding) backfill.Plan {
+		policy := policy
+		policy.CatchUp = cw.Settings.CatchUp
+		return backfill.NewPlan(cw, findings, policy, e.now)
+	}
+	r.replan = func(ctx context.Context, key backfill.Key) (backfill.Plan, error) {
+		e, observed, err := a.readAgain(ctx, e, key)
+		if err != nil {
+			return backfill.Plan{}, err
+		}
+		again := a.judgeOne(ctx, e, observed, window, auditor.MaxFirings)
+		return plan(e, again.CronWorkflow, again.report.Findings), again.err
+	}
 	var plans []backfill.Plan
 	result := statusDone
 	for _, roll := range rolls {
@@ -22,9 +36,7 @@ func (a *audit) recover(ctx context.Context, e *evidence, rolls []roll, names []
 		concerned := slices.DeleteFunc(slices.Clone(roll.report.Findings), func(f auditor.Finding) bool {
 			return f.Verdict != auditor.Missed && f.Verdict != auditor.Backfilled
 		})
-		// Nobody has named these firings, so what the CronWorkflow itself says of catching up counts.
-		policy.CatchUp = roll.CronWorkflow.Settings.CatchUp
-		plan := backfill.NewPlan(roll.CronWorkflow, concerned, policy, e.now)
+		plan := plan(e, roll.CronWorkflow, concerned)
 		if missed := roll.report.Totals[auditor.Missed]; missed == 0 && (a.recovery.dryRun || !plan.OwesStatus()) {
 			continue
 		}

@@ -12,6 +12,7 @@ import (
 
 	"rollcall.dev/rollcall/auditor"
 	"rollcall.dev/rollcall/backfill"
+	"rollcall.dev/rollcall/internal/argo"
 	"rollcall.dev/rollcall/internal/report"
 	"rollcall.dev/rollcall/schedule"
 )
@@ -37,7 +38,8 @@ func newBackfill(env environment) *cobra.Command {
 have created it. The window is what lies after --from, until --to. The plan is shown, and nothing is created before you agree.
 
 A firing whose starting deadline has passed is recovered only with --ignore-deadline, one that is Skipped or Unknown only with
---include. It is safe to interrupt and to repeat: what has a run is left alone.
+--include. It is safe to interrupt and to repeat: what has a run is left alone. So is what ran while the plan was being looked at:
+it is audited anew where it is more than a few seconds old.
 
 Exit status: 0 all that was lost is recovered (with --dry-run: would be); 2 some is not; 1 it could not be done.`,
 		Example: `  # See what an outage cost and what would be recovered, then recover it
@@ -97,16 +99,30 @@ func (b *recoverOne) run(ctx context.Context, name string) error {
 	if len(what.at) == 0 && what.window.To.IsZero() {
 		what.window.To = e.now
 	}
-	findings, err := b.findings(ctx, e, observed.Input, what)
+	policy := b.policy(e, what)
+	plan, err := b.plan(ctx, e, observed, what, policy)
 	if err != nil {
 		return err
 	}
-	policy := b.policy(e, what)
-	plan := backfill.NewPlan(observed.CronWorkflow, findings, policy, e.now)
+	if len(what.at) == 0 {
+		b.sayEdge(observed.Input, e, what.window.From)
+	}
 	r := &recovery{
 		environment: b.environment, flags: b.recovery, evidence: e, policy: policy, window: what.window, style: b.style(), quiet: !b.forPeople(),
+		replan: func(ctx context.Context, key backfill.Key) (backfill.Plan, error) {
+			e, observed, err := b.readAgain(ctx, e, key)
+			if err != nil {
+				return backfill.Plan{}, err
+			}
+			return b.plan(ctx, e, observed, what, policy)
+		},
 	}
 	return b.recover(ctx, r, plan)
+}
+
+func (b *recoverOne) plan(ctx context.Context, e *evidence, observed argo.Observed, what recoverWhat, policy backfill.Policy) (backfill.Plan, error) {
+	findings, err := b.findings(ctx, e, observed.Input, what)
+	return backfill.NewPlan(observed.CronWorkflow, findings, policy, e.now), err
 }
 
 // parse reads the flags that say which firings are meant.
@@ -166,12 +182,8 @@ func (b *recoverOne) findings(ctx context.Context, e *evidence, in auditor.Input
 		if tooMany(in.CronWorkflow, what.window, e.options.ControllerZone) {
 			return nil, fmt.Errorf("more than %d firings from %s to %s: ask for a smaller range with --from and --to", auditor.MaxFirings, stamp(what.window.From), stamp(what.window.To))
 		}
-		in, roll, err := e.judge(ctx, in, what.window, e.options)
-		if err != nil {
-			return nil, err
-		}
-		b.sayEdge(in, e, what.window.From)
-		return roll.Findings, nil
+		_, roll, err := e.judge(ctx, in, what.window, e.options)
+		return roll.Findings, err
 	}
 	var found []auditor.Finding
 	var problems []error

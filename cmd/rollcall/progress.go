@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,8 +58,12 @@ func (p *progress) Observe(e backfill.Event) {
 	case p.bar == nil && line == "":
 	case p.bar == nil:
 		p.warn("%s", line)
-	case finished:
+	case finished && overtaken(e.Result) == "":
 		// That the bar cannot be drawn is no reason to stop.
+		_ = p.bar.Add(1)
+	case finished:
+		_ = p.bar.Clear()
+		p.warn("%s", line)
 		_ = p.bar.Add(1)
 	case line != "":
 		// What it waits for stays readable above the bar.
@@ -86,7 +91,11 @@ func (p *progress) line(e backfill.Event) string {
 		if !e.Result.Planned || e.Result.Outcome == backfill.Interrupted {
 			return "" // the summary says it once for all
 		}
-		return fmt.Sprintf("%s: %s (%d/%d)", firing, e.Result.Outcome, p.done, p.total)
+		line := fmt.Sprintf("%s: %s (%d/%d)", firing, e.Result.Outcome, p.done, p.total)
+		if why := overtaken(e.Result); why != "" {
+			line += ": " + why
+		}
+		return line
 	case backfill.Settling:
 		return fmt.Sprintf("%s: watching until %s that Argo keeps the status", e.CronWorkflow, clock(e.Until))
 	}
@@ -100,6 +109,14 @@ func (p *progress) end() {
 	if p.bar != nil {
 		_ = p.bar.Clear()
 	}
+}
+
+// overtaken says why there was nothing to recover any more, where the plan said that there was.
+func overtaken(r backfill.Result) string {
+	if r.Outcome != backfill.AlreadyThere {
+		return ""
+	}
+	return strings.Join(r.Why, " ")
 }
 
 func clock(t time.Time) string { return t.UTC().Format("15:04:05Z") }

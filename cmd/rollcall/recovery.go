@@ -64,6 +64,8 @@ type recovery struct {
 	policy   backfill.Policy
 	window   auditor.Window
 	style    report.Style
+	// replan is backfill.Options.Replan.
+	replan func(context.Context, backfill.Key) (backfill.Plan, error)
 	// quiet keeps plans and outcomes off stdout, where a document is written.
 	quiet bool
 }
@@ -147,6 +149,7 @@ func (r *recovery) executor(observer backfill.Observer) (*backfill.Executor, err
 	return backfill.NewExecutor(backfill.Options{
 		Submitter: r.evidence.client, Policy: r.policy, Classifier: backfill.Classifier{Transient: pattern}, Log: log,
 		Now: r.present, Observer: observer, DryRun: r.flags.dryRun, StopWhenBlocked: true,
+		Replan: r.replan,
 	})
 }
 

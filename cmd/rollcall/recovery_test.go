@@ -93,6 +93,13 @@ func TestProgressIsABarOnATerminal(t *testing.T) {
 	if got := errOut.String(); !strings.Contains(got, "waiting until 04:46:05Z: a run is active.\n") || !strings.Contains(got[strings.Index(got, "\n"):], "1/2") {
 		t.Errorf("want what it waits for above the bar, got %q", got)
 	}
+	errOut.Reset()
+	overtaken := event(backfill.Finished, backfill.AlreadyThere)
+	overtaken.Result.Why = []string{"It is no longer lost: it was run by Rollcall since."}
+	p.Observe(overtaken)
+	if got := errOut.String(); !strings.Contains(got, "AlreadyThere (2/2): It is no longer lost: it was run by Rollcall since.\n") {
+		t.Errorf("want what has run since said above the bar, got %q", got)
+	}
 	p.end()
 	if got := errOut.String(); !strings.HasSuffix(strings.TrimRight(got, " "), "\r") {
 		t.Errorf("the bar is left standing: %q", got)

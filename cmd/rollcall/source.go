@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"rollcall.dev/rollcall/auditor"
+	"rollcall.dev/rollcall/backfill"
 	"rollcall.dev/rollcall/internal/argo"
 	"rollcall.dev/rollcall/internal/config"
 )
@@ -91,19 +92,43 @@ func (s *source) read(ctx context.Context, names []string, allNamespaces bool) (
 	if e.client, err = s.connection.client(e.judging); err != nil {
 		return nil, err
 	}
+	if err := s.readCluster(ctx, e, scope, now); err != nil {
+		return nil, err
+	}
+	s.say(e)
+	return e, nil
+}
+
+// readCluster reads from the cluster, and judges as of now, the present time where that is zero.
+func (s *source) readCluster(ctx context.Context, e *evidence, scope argo.Scope, now time.Time) (err error) {
 	if e.Snapshot, err = e.client.Snapshot(ctx, scope); err != nil {
-		return nil, s.connection.explain(err)
+		return s.connection.explain(err)
 	}
 	states, err := s.readRecords(ctx, e, scope)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if e.now = e.Now; !now.IsZero() {
 		e.now = now
 	}
 	e.recall(states, now.IsZero())
-	s.say(e)
-	return e, nil
+	return nil
+}
+
+// readAgain reads one CronWorkflow and its record once more, as of the present time. What there is to say of the source has been said.
+func (s *source) readAgain(ctx context.Context, before *evidence, key backfill.Key) (*evidence, argo.Observed, error) {
+	e := &evidence{judging: before.judging, options: before.options, client: before.client}
+	scope := argo.Scope{
+		Namespaces: []string{key.Namespace}, Names: []string{key.Name}, InstanceID: e.judging.InstanceID, ArgoNamespace: e.judging.ArgoNamespace,
+	}
+	if err := s.readCluster(ctx, e, scope, time.Time{}); err != nil {
+		return nil, argo.Observed{}, err
+	}
+	observed, err := only(e.CronWorkflows, key.Name)
+	if err == nil {
+		err = observed.Err
+	}
+	return e, observed, err
 }
 
 // settings are the values of the flags; now is zero where it is not given.
