@@ -13,8 +13,8 @@ type horizon struct {
 }
 
 const (
-	keepMore   = "raise the history limits, or keep an archive"
-	keepLonger = "let runs live longer, or keep an archive"
+	keepMore   = "raise the history limits"
+	keepLonger = "let runs live longer"
 )
 
 // retentionHorizon counts what Argo counts when it trims the history (argo-workflows v3.7.18, workflow/cron/operator.go,

@@ -50,6 +50,7 @@ type dump struct {
 	workflows []versioned[workflow]
 	templates map[templateName]lifetime
 	lease     *auditor.Lease
+	leased    bool // there is a Lease of that name, whatever it says
 	config    *controllerConfig
 	records   []versioned[Record]
 	newest    time.Time
@@ -257,6 +258,7 @@ func (d *dump) addLease(where string, raw json.RawMessage) error {
 		return fmt.Errorf("%s: %w", where, err)
 	}
 	d.newest = later(d.newest, lastRenewal(raw, lease))
+	d.leased = d.leased || name == d.scope.lease()
 	switch {
 	case name != d.scope.lease(): // some other component's
 	case err != nil:
@@ -311,17 +313,14 @@ func (d *dump) snapshot() (*Snapshot, error) {
 		templates: d.templates,
 		lease:     d.lease,
 	}
-	f.known = slices.DeleteFunc(f.known, func(c cronWorkflow) bool { return !d.scope.inNamespace(c.Namespace) })
 	var outside int
 	var err error
 	if f.chosen, outside, err = d.scope.choose(f.known); err != nil {
 		return nil, fmt.Errorf("in the dump: %w", err)
 	}
+	// What is in other namespaces tells when Argo's controller was at work.
 	for _, w := range newestOf(d.workflows) {
-		nowhere := w.object.unreadable != nil && w.object.namespace == ""
-		if nowhere || d.scope.inNamespace(w.object.namespace) {
-			f.workflows = append(f.workflows, w.object)
-		}
+		f.workflows = append(f.workflows, w.object)
 	}
 	notes := d.notes
 	if d.config != nil {
@@ -329,6 +328,9 @@ func (d *dump) snapshot() (*Snapshot, error) {
 	} else {
 		f.config = controllerConfig{lifetime: lifetime{ttl: noTTL}}
 		notes = append(notes, fmt.Sprintf("The dump has no ConfigMap %s: Argo's workflowDefaults and retentionPolicy are taken as not set.", d.scope.config()))
+	}
+	if !d.leased {
+		notes = append(notes, fmt.Sprintf("The dump has no Lease %s: whether Argo's controller was alive is judged from what it wrote.", d.scope.lease()))
 	}
 	untracked := 0
 	for _, c := range f.chosen {

@@ -316,21 +316,24 @@ func TestDumpSaysWhatItLacks(t *testing.T) {
 	set(ran, []any{wrote("kubectl", after(0), map[string]any{"f:spec": map[string]any{}})}, "metadata", "managedFields")
 	set(ran, map[string]any{"lastScheduledTime": after(time.Minute)}, "status")
 	config := map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": configName, "namespace": "argo"}}
+	elected := map[string]any{"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": map[string]any{"name": leaseName, "namespace": "argo"}}
 	const (
 		noFields = "1 of 2 CronWorkflows in the dump have no managedFields (kubectl leaves them out unless told --show-managed-fields): their spec is taken as unchanged since creation, so that without a record none is lost for certain."
 		noConfig = "The dump has no ConfigMap argo/workflow-controller-configmap: Argo's workflowDefaults and retentionPolicy are taken as not set."
+		noLease  = "The dump has no Lease argo/workflow-controller: whether Argo's controller was alive is judged from what it wrote."
 	)
 	for name, c := range map[string]struct {
 		objects []map[string]any
 		want    []string
 	}{
-		"nothing":              {[]map[string]any{tracked, config}, nil},
-		"Argo's settings":      {[]map[string]any{tracked}, []string{noConfig}},
-		"some managedFields":   {[]map[string]any{tracked, cronObject("tick"), config}, []string{noFields}},
-		"names and creations":  {[]map[string]any{tracked, config, {"apiVersion": apiVersion, "kind": "Workflow"}, {"apiVersion": apiVersion, "kind": "Workflow", "metadata": map[string]any{"name": "x-60", "namespace": "default"}}}, []string{"standard input, document 1, line 1, item 3: a Workflow without a name is malformed (metadata.name is missing)", "standard input, document 1, line 1, item 4: Workflow default/x-60 is malformed (metadata.creationTimestamp is missing)"}},
+		"nothing":              {[]map[string]any{tracked, config, elected}, nil},
+		"Argo's lease":         {[]map[string]any{tracked, config}, []string{noLease}},
+		"Argo's settings":      {[]map[string]any{tracked, elected}, []string{noConfig}},
+		"some managedFields":   {[]map[string]any{tracked, cronObject("tick"), config, elected}, []string{noFields}},
+		"names and creations":  {[]map[string]any{tracked, config, {"apiVersion": apiVersion, "kind": "Workflow"}, {"apiVersion": apiVersion, "kind": "Workflow", "metadata": map[string]any{"name": "x-60", "namespace": "default"}}, elected}, []string{"standard input, document 1, line 1, item 3: a Workflow without a name is malformed (metadata.name is missing)", "standard input, document 1, line 1, item 4: Workflow default/x-60 is malformed (metadata.creationTimestamp is missing)"}},
 		"a usable lease":       {[]map[string]any{tracked, config, {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": map[string]any{"name": leaseName, "namespace": "argo"}, "spec": "x"}}, []string{"standard input, document 1, line 1, item 3: Lease argo/workflow-controller is malformed (json: cannot unmarshal string"}},
-		"a named CronWorkflow": {[]map[string]any{tracked, config, {"apiVersion": apiVersion, "kind": "CronWorkflow"}}, []string{"standard input, document 1, line 1, item 3: a CronWorkflow without a name is left out."}},
-		"Workflows":            {[]map[string]any{ran, config}, []string{"The dump has no Workflow at all, though CronWorkflows in it have run"}},
+		"a named CronWorkflow": {[]map[string]any{tracked, config, {"apiVersion": apiVersion, "kind": "CronWorkflow"}, elected}, []string{"standard input, document 1, line 1, item 3: a CronWorkflow without a name is left out."}},
+		"Workflows":            {[]map[string]any{ran, config, elected}, []string{"The dump has no Workflow at all, though CronWorkflows in it have run"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := readText(asYAML(t, listOf(c.objects...)), Scope{})
