@@ -89,8 +89,8 @@ func (r *recorder) workflow(key string, value []byte, now time.Time) error {
 		Metadata metadata
 		Spec     struct{ Shutdown string }
 		Status   struct {
-			Phase      string
-			FinishedAt *time.Time
+			Phase                 string
+			StartedAt, FinishedAt *time.Time
 		}
 	}
 	if err := json.Unmarshal(value, &o); err != nil {
@@ -114,6 +114,9 @@ func (r *recorder) workflow(key string, value []byte, now time.Time) error {
 	}
 	if o.Spec.Shutdown != "" && w.Terminated.IsZero() {
 		w.Terminated = now
+	}
+	if o.Status.StartedAt != nil && w.Started.IsZero() {
+		w.Started = *o.Status.StartedAt
 	}
 	if o.Status.FinishedAt != nil && w.Ended.IsZero() {
 		w.Ended, w.Failed = *o.Status.FinishedAt, o.Status.Phase != "Succeeded"

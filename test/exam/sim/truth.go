@@ -128,7 +128,7 @@ func (t *truth) sawRun(w *fake.Workflow, gone bool) {
 		r.Retried = now()
 		again := *r
 		again.Name, again.BackfilledBy = w.Name+"-retried", ""
-		again.Created, again.Ended, again.Terminated = now(), time.Time{}, time.Time{}
+		again.Created, again.Started, again.Ended, again.Terminated = now(), time.Time{}, time.Time{}, time.Time{}
 		r = &again
 		t.runByID[w.UID] = r
 		t.runs = append(t.runs, r)
@@ -136,7 +136,10 @@ func (t *truth) sawRun(w *fake.Workflow, gone bool) {
 	if w.Shutdown && r.Terminated.IsZero() {
 		r.Terminated = now()
 	}
-	// When it ended is by the witness's own clock, whatever Argo's says.
+	// When it began and ended is by the witness's own clock, whatever Argo's says.
+	if w.Phase != "" && r.Started.IsZero() {
+		r.Started = now()
+	}
 	if r.Failed = w.Fulfilled() && w.Phase != fake.Succeeded; w.Fulfilled() && r.Ended.IsZero() {
 		r.Ended = now()
 	}

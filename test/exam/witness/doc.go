@@ -48,7 +48,8 @@
 //   - With a stopStrategy: no run under way, and no older firing outstanding.
 //   - Replace, and catch-up latest: no newer firing was due.
 //   - Forbid and Replace: no older firing outstanding, no run under way for 15 s, and before the next live firing there is as much time
-//     as the longest of the last 10 runs took that are still there, and a quarter more, and 15 s; or half an interval where none is.
+//     as the longest of the last 10 runs took that are still there, and a quarter more, and 15 s; or half an interval where none is. A
+//     run took from its creation, or from its start if Rollcall is to be accused of having made one all the same.
 //   - Forbid with a starting deadline of its own that is shorter than the time that a run is taken to need, or none: Argo there. A run
 //     that cannot begin before it is back could make it skip a live firing, for good.
 //

@@ -397,6 +397,15 @@ func TestMistakesAreFound(t *testing.T) {
 			p.say(5, "Backfilled", "")
 			p.say(7, "Skipped", "Forbidden")
 		}, nil},
+		"where it takes longer than the one before it, nobody could know": {func(p *play) {
+			p.spec().Policy = "Forbid"
+			p.argoAway(5)
+			p.loses(7)
+			p.run(4).Started, p.run(4).Ended = at(5, 3), at(5, 4) // Argo was held up
+			p.rollcallRuns(5, at(6, 30), 35*time.Second)
+			p.say(5, "Backfilled", "")
+			p.say(7, "Skipped", "Forbidden")
+		}, nil},
 		"where Argo was down then, it was not the recovery": {func(p *play) {
 			p.spec().Policy = "Forbid"
 			p.argoAway(5)

@@ -174,11 +174,11 @@ func (c *cronWorkflow) open(f firing, t time.Time) bool {
 	if c.older(f, t) || c.active(time.Time{}, t.Add(-lag), t) != nil {
 		return false
 	}
-	if f.spec.policy() == "Forbid" && f.spec.StartingDeadline < c.need(schedules, t) && c.argoDown.overlap(t.Add(-lag), t) {
+	if f.spec.policy() == "Forbid" && f.spec.StartingDeadline < c.need(schedules, t, created) && c.argoDown.overlap(t.Add(-lag), t) {
 		return false // nothing begins, and it could be in the way when Argo is back
 	}
 	next := nextFiring(schedules, t)
-	return next.IsZero() || !t.Add(c.need(schedules, t)).After(next)
+	return next.IsZero() || !t.Add(c.need(schedules, t, created)).After(next)
 }
 
 // quiet says whether t is around a live firing: from shortly before until it has started, or its grace is over.
@@ -221,8 +221,10 @@ func (c *cronWorkflow) newer(f firing, t time.Time) (n int) {
 // need is how much time before the next live firing a run is taken to need: that of the longest of the last 10 that are there, and a
 // quarter, and 15 s; half an interval where there are none.
 //
+// Where Argo was held up, a run was there for much longer than it took: began says from when on it counts.
+//
 // Argo says by its own clock how long a run took; where that was wrong meanwhile, nobody can tell.
-func (c *cronWorkflow) need(schedules []cron.Schedule, t time.Time) time.Duration {
+func (c *cronWorkflow) need(schedules []cron.Schedule, t time.Time, began func(*Workflow) time.Time) time.Duration {
 	var there []*Workflow
 	for _, w := range c.counted {
 		if !w.Ended.IsZero() && !w.Ended.After(t) && (w.Deleted.IsZero() || w.Deleted.After(t)) {
@@ -242,7 +244,16 @@ func (c *cronWorkflow) need(schedules []cron.Schedule, t time.Time) time.Duratio
 		if c.clock.overlap(w.Created, w.Ended) {
 			return unforeseeable
 		}
-		longest = max(longest, w.Ended.Sub(w.Created))
+		longest = max(longest, w.Ended.Sub(began(w)))
 	}
 	return longest + longest/4 + 15*time.Second + look
+}
+
+func created(w *Workflow) time.Time { return w.Created }
+
+func started(w *Workflow) time.Time {
+	if w.Started.Before(w.Created) {
+		return w.Created
+	}
+	return w.Started
 }

@@ -233,7 +233,7 @@ func (e *exam) liveLost(c *cronWorkflow, f firing) {
 	}
 	made := recovered.Created
 	if i := c.specAt(made); i >= 0 {
-		need := c.need(c.schedules[i], made)
+		need := c.need(c.schedules[i], made, started)
 		if need == unforeseeable || !made.Add(need-look).After(f.at) || c.Specs[i].policy() != "Forbid" {
 			return // nobody could know that it would take so long, or that there would be Forbid
 		}

@@ -26,9 +26,9 @@ type Workflow struct {
 	ScheduledTime time.Time
 	// BackfilledBy is the label that Rollcall gives to what it makes; empty for any other.
 	BackfilledBy string
-	// Created is by its creationTimestamp, which is in whole seconds; Ended is by finishedAt, Deleted when it was gone. Zero: it did
-	// not come to that.
-	Created, Ended, Deleted time.Time
+	// Created is by its creationTimestamp, which is in whole seconds; Started is by startedAt, Ended by finishedAt, Deleted when it was
+	// gone. Zero: it did not come to that.
+	Created, Started, Ended, Deleted time.Time
 	// Terminated is when it was first told to stop (spec.shutdown); zero: never.
 	Terminated time.Time
 	// Failed: it ended other than Succeeded.
