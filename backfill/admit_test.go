@@ -150,7 +150,6 @@ func TestAdmitKeepsRoomForLiveRuns(t *testing.T) {
 	const T = "04:30:00"
 	// Runs that took 100 s need 1.25 * 100 s + 15 s = 140 s.
 	took100 := run("04:10:00", took(100*time.Second))
-	deletedAtOnce := func(cw *auditor.CronWorkflow) { cw.Retention.TTL = 0 }
 	twoRecovered := func(p *backfill.Policy) { p.MaxParallel = 2 }
 
 	checkAdmissions(t, map[string]admission{
@@ -163,15 +162,6 @@ func TestAdmitKeepsRoomForLiveRuns(t *testing.T) {
 			look: live(cron(auditor.Replace, func(cw *auditor.CronWorkflow) {
 				cw.Status.SubmissionError, cw.Status.WrittenAt = "exceeded quota", at("04:43:50")
 			})), policy: byHand(), at: T, now: "04:44:00", want: goAhead(),
-		},
-		"a run that is deleted at once: Argo's create may still be carried out": {
-			look: live(cron(auditor.Allow, deletedAtOnce)), policy: byHand(), at: T, now: "04:30:35", want: waitUntil("04:31:00"),
-		},
-		"a run that is deleted at once: a minute later none is": {
-			look: live(cron(auditor.Allow, deletedAtOnce)), policy: byHand(), at: T, now: "04:31:00", want: goAhead(),
-		},
-		"a run that is deleted at once: no waiting where the deadline leaves no time for it": {
-			look: live(cron(auditor.Allow, deletedAtOnce, deadline(70*time.Second))), policy: byHand(), at: T, now: "04:30:35", want: goAhead(),
 		},
 		"Allow: fewer recovered runs than are allowed at once": {
 			look: live(cron(auditor.Allow), run("04:10:00", recovered)), policy: byHand(twoRecovered), at: T, now: "04:44:00", want: goAhead(),

@@ -313,14 +313,18 @@ func (d *dump) snapshot() (*Snapshot, error) {
 		templates: d.templates,
 		lease:     d.lease,
 	}
+	f.known = slices.DeleteFunc(f.known, func(c cronWorkflow) bool { return !d.scope.inNamespace(c.Namespace) })
 	var outside int
 	var err error
 	if f.chosen, outside, err = d.scope.choose(f.known); err != nil {
 		return nil, fmt.Errorf("in the dump: %w", err)
 	}
-	// What is in other namespaces tells when Argo's controller was at work.
+	// What is in other namespaces may be the work of another controller of Argo's.
 	for _, w := range newestOf(d.workflows) {
-		f.workflows = append(f.workflows, w.object)
+		nowhere := w.object.unreadable != nil && w.object.namespace == ""
+		if nowhere || d.scope.inNamespace(w.object.namespace) {
+			f.workflows = append(f.workflows, w.object)
+		}
 	}
 	notes := d.notes
 	if d.config != nil {
