@@ -132,10 +132,10 @@ func (w *Watcher) Told(namespace string, until time.Time) {
 	w.told[namespace] = later(w.told[namespace], until)
 }
 
-// Current says that at a time a CronWorkflow was, by a look, as it was last seen: until then nothing happened to it unseen.
-func (w *Watcher) Current(key Key, at time.Time) {
+// Unchanged says that at a time a CronWorkflow was, by a look, as it was last seen: until then nothing happened to it unseen.
+func (w *Watcher) Unchanged(key Key, at time.Time) {
 	if h := w.all[key]; h != nil && h.live {
-		h.current = later(h.current, at)
+		h.unchanged = later(h.unchanged, at)
 	}
 }
 

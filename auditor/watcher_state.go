@@ -34,7 +34,7 @@ func (h *watched) certain() time.Time {
 	if told.IsZero() {
 		return h.now
 	}
-	return earlier(h.now, later(told, h.current))
+	return earlier(h.now, later(told, h.unchanged))
 }
 
 // resume adds what was seen here to a state of before.

@@ -25,7 +25,7 @@ func TestAStateClaimsToHaveWatchedOnlyUntilTheLastSignOfLife(t *testing.T) {
 	if got := s.watchedUntil(); got != "04:36:20" {
 		t.Errorf("told until 04:36:20: %s", got)
 	}
-	s.w.Current(auditor.Key{Namespace: "default", Name: "tick"}, clock("04:37:30"))
+	s.w.Unchanged(auditor.Key{Namespace: "default", Name: "tick"}, clock("04:37:30"))
 	if got := s.watchedUntil(); got != "04:37:30" {
 		t.Errorf("by a look it was at 04:37:30 what it was seen as: %s", got)
 	}

@@ -16,7 +16,7 @@ type watched struct {
 	entered       time.Time    // since when the Watcher follows it
 	known         bool         // there was a record of it then
 	seenAt        time.Time    // when it was last seen
-	current       time.Time    // when a look last found it as it was seen
+	unchanged     time.Time    // when a look last found it as it was seen
 	runs          map[string]*seenRun
 	gone          []Run // deleted runs that verdicts may rest on
 	record        Record

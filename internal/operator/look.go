@@ -118,10 +118,10 @@ func (r *roll) readLost(ctx context.Context, namespace string, questions []quest
 	return runs, crons, err
 }
 
-// answer confirms what does not exist. Where the CronWorkflow itself is not what it is here, the watch is given the time to tell,
-// which it does in order; what it does not tell in that time is taken from the look, and what else came and went since it last told
-// something, and comes and goes until it tells again, is not known. Where it has told what the look before found, it is not silent, though there may be newer changes by now, as
-// where Argo writes its error many times a second.
+// answer confirms what does not exist. Where the CronWorkflow itself is not what it is here, the watch is given the time to tell, which it
+// does in order; what it does not tell in that time is taken from the look, and what else came and went since it last told something, and
+// comes and goes until it tells again, is not known. Where it has told what the look before found, it is not silent, though there may be
+// newer changes by now, as where Argo writes its error many times a second.
 func (r *roll) answer(q question, live auditor.CronWorkflow, runs []auditor.Run, began, now time.Time) {
 	c := q.cron
 	if r.crons[c.key] != c || live.UID != c.cw.UID {
@@ -143,7 +143,7 @@ func (r *roll) answer(q question, live auditor.CronWorkflow, runs []auditor.Run,
 		r.seeCronWorkflow(live)
 	}
 	if same {
-		r.watcher.Current(c.key, began)
+		r.watcher.Unchanged(c.key, began)
 	}
 	found := map[string]bool{}
 	for _, run := range runs {
