@@ -67,6 +67,8 @@ const (
 //	Forbid, Replace: in no interval would it end before the next live firing    refuse NoRoom
 //	Replace, or the run may be deleted soon: Argo fails to create one, and
 //	tries over and over                                                         wait
+//	the run is deleted as it ends, and Argo is there: a create that it sent in
+//	time may still be carried out, for a minute, where the deadline allows it   wait
 //	Forbid, Replace: any run that Argo counts is active                         wait
 //	Forbid, Replace: it would not end before the next live firing               wait for an interval in which it would
 //	Forbid, Argo is away, and its starting deadline is shorter than the run     wait
@@ -86,6 +88,7 @@ var admitTable = []func(*live) Admission{
 	(*live).oneAtATime,
 	(*live).roomAtAll,
 	(*live).afterArgo,
+	(*live).afterItsCreate,
 	(*live).alone,
 	(*live).room,
 	(*live).begins,
@@ -269,6 +272,25 @@ func (l *live) afterArgo() Admission {
 		return pass
 	}
 	return wait(l.now.Add(pollRun), "Argo itself is trying to create a run over and over: %s", status.SubmissionError)
+}
+
+// argoGivesUp is how long after a firing a create of Argo's for it may be tried again whose connection died: client-go finds that out within
+// 45 s.
+const argoGivesUp = time.Minute
+
+// afterItsCreate: only the name keeps such a create from making a second run, and where the first one is deleted as it ends, the name is
+// free again. A controller that is away sends nothing. A recovery that would come too late then is worth more than the wait.
+func (l *live) afterItsCreate() Admission {
+	until := l.at.Add(argoGivesUp)
+	if !l.now.Before(until) || l.policy.ArgoAway || !nameFreeBefore(l.CronWorkflow.Retention, until.Sub(l.now)) {
+		return pass
+	}
+	then := *l
+	then.now = until
+	if deadline := l.deadline(); !deadline.IsZero() && until.Add(shortestDeadline).After(deadline) || then.roomAtAll() != pass {
+		return pass
+	}
+	return wait(until, "Its run is deleted as it ends, and until then a create that Argo sent for it may still be carried out.")
 }
 
 // alone: beside a recovered run Forbid would skip a live one; under Replace a live one would have to be ended for it.

@@ -150,6 +150,10 @@ func TestAdmitKeepsRoomForLiveRuns(t *testing.T) {
 	const T = "04:30:00"
 	// Runs that took 100 s need 1.25 * 100 s + 15 s = 140 s.
 	took100 := run("04:10:00", took(100*time.Second))
+	deletedAtOnce := func(cw *auditor.CronWorkflow) { cw.Retention.TTL = 0 }
+	kept := func(successful, failed int) func(*auditor.CronWorkflow) {
+		return func(cw *auditor.CronWorkflow) { cw.Retention.Successful, cw.Retention.Failed = successful, failed }
+	}
 	twoRecovered := func(p *backfill.Policy) { p.MaxParallel = 2 }
 
 	checkAdmissions(t, map[string]admission{
@@ -162,6 +166,33 @@ func TestAdmitKeepsRoomForLiveRuns(t *testing.T) {
 			look: live(cron(auditor.Replace, func(cw *auditor.CronWorkflow) {
 				cw.Status.SubmissionError, cw.Status.WrittenAt = "exceeded quota", at("04:43:50")
 			})), policy: byHand(), at: T, now: "04:44:00", want: goAhead(),
+		},
+		"a run that is deleted as it ends: Argo's create may still be carried out": {
+			look: live(cron(auditor.Allow, deletedAtOnce)), policy: byHand(), at: T, now: "04:30:35", want: waitUntil("04:31:00"),
+		},
+		"a run of which a failed one is not kept: so too": {
+			look: live(cron(auditor.Allow, kept(3, 0))), policy: byHand(), at: T, now: "04:30:35", want: waitUntil("04:31:00"),
+		},
+		"a run whose time to live outlasts Argo's create": {
+			look: live(cron(auditor.Allow, func(cw *auditor.CronWorkflow) { cw.Retention.TTL = 25 * time.Second })), policy: byHand(), at: T, now: "04:30:35", want: goAhead(),
+		},
+		"a run that is kept, with others under way": {
+			look: live(cron(auditor.Allow, kept(1, 1)), run("04:10:00"), run("04:20:00")), policy: byHand(), at: T, now: "04:30:35", want: goAhead(),
+		},
+		"a run that is deleted as it ends: a minute later no create of Argo's is left": {
+			look: live(cron(auditor.Allow, deletedAtOnce)), policy: byHand(), at: T, now: "04:31:00", want: goAhead(),
+		},
+		"a run that is deleted as it ends: Argo that is away sends none": {
+			look: live(cron(auditor.Allow, deletedAtOnce)), policy: argoAway(byHand()), at: T, now: "04:30:35", want: goAhead(),
+		},
+		"a run that is deleted as it ends: its deadline leaves no time to wait": {
+			look: live(cron(auditor.Allow, deletedAtOnce, deadline(79*time.Second))), policy: byHand(), at: T, now: "04:30:35", want: goAhead(),
+		},
+		"a run that is deleted as it ends: its deadline leaves time to wait": {
+			look: live(cron(auditor.Allow, deletedAtOnce, deadline(80*time.Second))), policy: byHand(), at: T, now: "04:30:35", want: waitUntil("04:31:00"),
+		},
+		"Forbid, a run that is deleted as it ends: after the wait there would be no room": {
+			look: live(cron(auditor.Forbid, deletedAtOnce, schedules("30 4 * * *", "33 4 * * *"), deadline(3*time.Minute)), took100), policy: byHand(), at: T, now: "04:30:35", want: goAhead(),
 		},
 		"Allow: fewer recovered runs than are allowed at once": {
 			look: live(cron(auditor.Allow), run("04:10:00", recovered)), policy: byHand(twoRecovered), at: T, now: "04:44:00", want: goAhead(),

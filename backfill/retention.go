@@ -1,6 +1,10 @@
 package backfill
 
-import "time"
+import (
+	"time"
+
+	"rollcall.dev/rollcall/auditor"
+)
 
 const (
 	// shortestTTL is the shortest time to live in which a run is sure to be seen.
@@ -37,4 +41,9 @@ func mayBeGone(look Look, since, now time.Time) string {
 		return "enough runs have ended since for the history limits to have it deleted"
 	}
 	return ""
+}
+
+// nameFreeBefore says whether a run made now may have ended and been deleted within d, however soon it ends.
+func nameFreeBefore(r auditor.Retention, d time.Duration) bool {
+	return r.Unreadable != "" || r.TTL >= 0 && r.TTL < d || r.Successful <= 0 || r.Failed <= 0
 }

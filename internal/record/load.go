@@ -2,9 +2,12 @@ package record
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"rollcall.dev/rollcall/auditor"
 )
@@ -12,19 +15,38 @@ import (
 // Load reads all records there are. What was saved and not written is dropped, and what another Rollcall has written is known
 // from here on: it is for the start of a term as leader, before the first Save of it.
 //
-// A record that cannot be relied on is left out, with a line in the log, and replaced by the next Save.
+// A record that cannot be relied on is left out, with a line in the log, and replaced by the next Save. So are those of a namespace that
+// may not be read, where there are others that may: a Save there fails, or has to Reload first.
 func (s *Store) Load(ctx context.Context) (map[auditor.Key]auditor.State, error) {
 	type record struct {
 		version
 		state auditor.State
 		ok    bool
 	}
-	all, err := readAll(ctx, s.api, s.options.Namespaces, func(key auditor.Key, i item) record {
+	keep := func(key auditor.Key, i item) record {
 		v, state, ok := s.judge(key, i)
 		return record{v, state, ok}
-	})
-	if err != nil {
-		return nil, err
+	}
+	namespaces := s.options.Namespaces
+	if len(namespaces) == 0 {
+		namespaces = []string{metav1.NamespaceAll}
+	}
+	all, forbidden := map[auditor.Key]record{}, []error{}
+	for _, namespace := range namespaces {
+		some, err := readAll(ctx, s.api, []string{namespace}, keep)
+		switch {
+		case errors.Is(err, ErrForbidden):
+			forbidden = append(forbidden, err)
+		case err != nil:
+			return nil, err
+		}
+		maps.Copy(all, some)
+	}
+	if len(forbidden) == len(namespaces) {
+		return nil, errors.Join(forbidden...)
+	}
+	for _, err := range forbidden {
+		s.log.Warn("the records of a namespace are not read", "error", err)
 	}
 	states := map[auditor.Key]auditor.State{}
 

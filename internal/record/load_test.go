@@ -3,8 +3,10 @@ package record
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +78,49 @@ func TestLoadReadsOnlyTheNamespacesItIsFor(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestLoadLeavesOutTheNamespacesThatItMayNotRead(t *testing.T) {
+	api := newServer()
+	want := saved(t, api)
+	both := func(o *Options) { o.Namespaces = []string{"team-0", "team-1"} }
+	forbid := func(namespaces ...string) {
+		api.breaks(func(what string) (*reply, error) {
+			for _, namespace := range namespaces {
+				if strings.Contains(what, "/namespaces/"+namespace+"/") {
+					return refuses(403, metav1.StatusReasonForbidden, "cronaudits is forbidden"), nil
+				}
+			}
+			return nil, nil
+		})
+	}
+
+	forbid("team-0")
+	store := newStore(t, api, "a", both)
+	got, err := store.Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	readable := maps.Clone(want)
+	maps.DeleteFunc(readable, func(key auditor.Key, _ auditor.State) bool { return key.Namespace != "team-1" })
+	if diff := cmp.Diff(readable, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Error(diff)
+	}
+
+	// Once it may be read, what it held is not written over unseen.
+	forbid()
+	unread := auditor.Key{Namespace: "team-0", Name: "c000"}
+	if err := store.Save(t.Context(), unread, known(7), true); !errors.Is(err, ErrSuperseded) {
+		t.Errorf("got %v", err)
+	}
+	if state, ok, err := store.Reload(t.Context(), unread); err != nil || !ok || !cmp.Equal(want[unread], state, cmpopts.EquateEmpty()) {
+		t.Errorf("got %v, %v, %v", state, ok, err)
+	}
+
+	forbid("team-0", "team-1")
+	if _, err := newStore(t, api, "b", both).Load(t.Context()); !errors.Is(err, ErrForbidden) {
+		t.Errorf("got %v", err)
 	}
 }
 
