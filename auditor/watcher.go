@@ -63,8 +63,8 @@ type Judgement struct {
 	Stuck string
 	// Err says why none of its firings can be judged; nil when they can.
 	Err error
-	// Changed says that there is a new State to be recorded, and Urgent that a firing was lost: nothing should be done about it
-	// before that is on record.
+	// Changed says that there is a new State to be recorded, and Urgent that a firing was lost, or that one that was called so has run
+	// after all: nothing should be done about it before that is on record, and whoever dies must not leave it accused.
 	Changed, Urgent bool
 }
 

@@ -155,6 +155,7 @@ func (l *looking) sayOf(o *open, found Finding) {
 
 // say gives a verdict where it is not the one given before.
 func (l *looking) say(before, found Finding) {
+	retracted := !found.Verdict.Lost() && (before.Verdict.Lost() || l.calledLost(found.ScheduledTime))
 	l.show(found)
 	if before.Verdict == found.Verdict && before.Reason == found.Reason && before.Certainty == found.Certainty && before.Cause == found.Cause &&
 		before.CreatedAt.Equal(found.CreatedAt) {
@@ -164,7 +165,7 @@ func (l *looking) say(before, found Finding) {
 	if before.Verdict != found.Verdict {
 		l.judgement.Tally = append(l.judgement.Tally, found.Verdict)
 	}
-	l.judgement.Urgent = l.judgement.Urgent || found.Verdict.Lost()
+	l.judgement.Urgent = l.judgement.Urgent || found.Verdict.Lost() || retracted
 }
 
 // settle puts final verdicts on the account.

@@ -227,6 +227,25 @@ func TestNothingBeatsARun(t *testing.T) {
 	}
 }
 
+func TestALossThatIsTakenBackIsUrgent(t *testing.T) {
+	hourly := func(cw *auditor.CronWorkflow) { cw.Epochs[0].Spec.Schedules = []string{"36 * * * *"} }
+	for name, ran := range map[string]string{"a miss": "04:40:00", "a loss": "05:00:00"} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, hourly)
+			s.restart("04:36:40", time.Second) // who takes it back may be another process
+			s.until(ran)
+			s.said = nil
+			s.run("04:36:00", ran).until(ran).want("04:36 Late")
+			if !s.last.Urgent {
+				t.Errorf("whoever dies now leaves it accused: %+v", s.last)
+			}
+		})
+	}
+	if s := newScene(t, hourly).run("04:36:00", "04:36:01").until("04:36:30").want("04:36 OnTime"); s.last.Urgent {
+		t.Errorf("a run that was awaited is not: %+v", s.last)
+	}
+}
+
 func TestWhatOnlyTheStatusToldIsRemembered(t *testing.T) {
 	s := newScene(t, func(cw *auditor.CronWorkflow) { cw.Settings.Grace = 3 * time.Minute })
 	for _, at := range []string{"04:36:00", "04:37:00", "04:38:00"} {

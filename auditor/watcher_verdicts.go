@@ -297,4 +297,10 @@ func (h *watched) show(f Finding) {
 	}
 }
 
+// calledLost says whether it is shown to people as lost.
+func (h *watched) calledLost(at time.Time) bool {
+	i, found := slices.BinarySearchFunc(h.notable, at, compareFinding)
+	return found && h.notable[i].Verdict.Lost()
+}
+
 func compareFinding(f Finding, t time.Time) int { return f.ScheduledTime.Compare(t) }
