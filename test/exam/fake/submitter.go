@@ -76,7 +76,7 @@ func (r *Replica) Create(ctx context.Context, look backfill.Look, run backfill.N
 	var made auditor.Run
 	err := r.client.do(ctx, "create", "workflows", w.Name, func() error {
 		s := r.client.server
-		if s.Unrecorded != nil && !s.intends(cw, run.ScheduledTime) {
+		if s.Unrecorded != nil && run.By != backfill.ByCLI && !s.intends(cw, run.ScheduledTime) {
 			s.Unrecorded(cw, run.ScheduledTime)
 		}
 		created, err := s.createRun(w)

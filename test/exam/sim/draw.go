@@ -60,6 +60,32 @@ func worlds(t *rapid.T) World {
 	return w
 }
 
+// outages draws more outages of Argo's, so that there is something to bring back.
+func outages(t *rapid.T, w World) []Do {
+	outage := rapid.Custom(func(t *rapid.T) Do {
+		return Do{At: 1 + upTo(t, w.Minutes*60, "at outage"), What: one(t, "outage", []string{ArgoDies, ArgoFreezes, ArgoMakesRun}), For: one(t, "outage for", []int{130, 200, 400, 70})}
+	})
+	return rapid.SliceOfN(outage, 3, 8).Draw(t, "outages")
+}
+
+// byHand draws what people bring back in a world: mostly after something went wrong, or while it does.
+func byHand(t *rapid.T, w World) []ByHand {
+	hand := rapid.Custom(func(t *rapid.T) ByHand {
+		b := ByHand{
+			At: 1 + upTo(t, w.Minutes*60, "at by hand"), Back: one(t, "back", []int{3600, 10000, 600, 120}), Cron: one(t, "cron by hand", w.Crons).Name,
+			Thinks: one(t, "thinks", []int{0, 3, 20, 90, 300}), IgnoreDeadline: one(t, "ignore deadline", []bool{true, false}),
+			Recordless: one(t, "recordless", []bool{false, true}),
+			Interrupted: one(t, "interrupted", often(4, 0, 1, 5, 60)), Dies: one(t, "dies", often(4, 0, 1, 3, 5, 8, 13)),
+		}
+		if len(w.Events) > 0 && one(t, "afterwards", often(4, true, false)) {
+			e := one(t, "after", w.Events)
+			b.At = min(e.At+one(t, "how long after", []int{e.For, e.For / 2, e.For + 10, e.For + 35, e.For + 70}), w.Minutes*60)
+		}
+		return b
+	})
+	return rapid.SliceOfN(hand, 4, 16).Draw(t, "by hand")
+}
+
 // specs draws one of a CronWorkflow.
 func specs(t *rapid.T) fake.Spec {
 	limit := func(label string) *int {

@@ -18,6 +18,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"pgregory.net/rapid"
 
+	"rollcall.dev/rollcall/auditor"
 	"rollcall.dev/rollcall/test/exam/witness"
 )
 
@@ -48,6 +49,7 @@ func (e *exam) add(r witness.Report) {
 	e.sum.Firings += r.Firings
 	e.sum.Ran += r.Ran
 	e.sum.Recovered += r.Recovered
+	e.sum.ByHand += r.ByHand
 	e.sum.Evidenced += r.Evidenced
 	e.sum.Accusations += r.Accusations
 	for _, m := range []struct {
@@ -80,7 +82,7 @@ func (e *exam) share() float64 {
 func (e *exam) figures(t *testing.T) {
 	t.Helper()
 	s := e.sum
-	t.Logf("%d worlds, %d firings: %d ran, %d of them recovered; %d certain accusations", e.worlds, s.Firings, s.Ran, s.Recovered, s.Accusations)
+	t.Logf("%d worlds, %d firings: %d ran, %d of them recovered, %d by hand; %d certain accusations", e.worlds, s.Firings, s.Ran, s.Recovered, s.ByHand, s.Accusations)
 	named, ofOurs := map[witness.Kind]int{}, 0
 	for _, m := range s.Mistakes {
 		named[m.Kind]++
@@ -104,7 +106,22 @@ const apart = 100_000_007
 // seeding keeps the shards from reading each other's seed: rapid takes it from a flag when a check begins.
 var seeding sync.Mutex
 
-func TestNoFiringIsLostDoubledOrWronglyAccused(t *testing.T) {
+func TestNoFiringIsLostDoubledOrWronglyAccused(t *testing.T) { examine(t, worlds) }
+
+func TestRecoveriesByHandDoNoHarm(t *testing.T) {
+	examine(t, func(t *rapid.T) World {
+		w := worlds(t)
+		for i := range w.Crons { // what the add-on leaves
+			w.Crons[i].Backfill = one(t, "left to people", []string{string(auditor.BackfillOff), w.Crons[i].Backfill})
+		}
+		w.Events = append(w.Events, outages(t, w)...)
+		w.ByHand = byHand(t, w)
+		return w
+	})
+}
+
+func examine(t *testing.T, draw func(*rapid.T) World) {
+	t.Helper()
 	from := cmp.Or(*seed, int(time.Now().Unix()))
 	t.Logf("seed %d", from)
 	all := &exam{}
@@ -113,7 +130,7 @@ func TestNoFiringIsLostDoubledOrWronglyAccused(t *testing.T) {
 		for shard := range shards {
 			t.Run(fmt.Sprint(shard), func(t *testing.T) {
 				t.Parallel()
-				all.shard(t, from, shard, *firings/shards)
+				all.shard(t, draw, from, shard, *firings/shards)
 			})
 		}
 	})
@@ -137,7 +154,7 @@ func keep(folder, name string, w World, wrong []witness.Mistake) error {
 }
 
 // shard makes up worlds until they have so many firings.
-func (e *exam) shard(t *testing.T, from, shard, firings int) {
+func (e *exam) shard(t *testing.T, draw func(*rapid.T) World, from, shard, firings int) {
 	seeding.Lock()
 	read := sync.OnceFunc(seeding.Unlock)
 	defer read()
@@ -155,7 +172,7 @@ func (e *exam) shard(t *testing.T, from, shard, firings int) {
 		if done >= firings && !failed {
 			return
 		}
-		w := worlds(rt)
+		w := draw(rt)
 		report, wrong := happens(t, w, nil)
 		if !failed {
 			n++

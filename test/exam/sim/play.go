@@ -39,6 +39,7 @@ type play struct {
 	// ledUntil is since when there has been no leader, or a frozen one; zero while one leads.
 	ledUntil time.Time
 	submits  int
+	hands    int
 }
 
 type replica struct {
@@ -74,6 +75,13 @@ func Play(w World, rules witness.Rules, log slog.Handler) (witness.Report, error
 		r := &replica{number: n + 1}
 		p.replicas = append(p.replicas, r)
 		p.goes.Go(func() { p.runReplica(r) })
+	}
+	for _, b := range w.ByHand {
+		p.goes.Go(func() {
+			if at := time.Until(w.Start.Add(time.Duration(b.At) * time.Second)); p.sleep(at) {
+				p.recover(b)
+			}
+		})
 	}
 	for _, d := range w.inOrder() {
 		at := w.Start.Add(time.Duration(d.At) * time.Second)

@@ -26,6 +26,8 @@ type World struct {
 	Singly bool   `json:"singly,omitempty"`
 	Crons  []Cron `json:"crons"`
 	Events []Do   `json:"events,omitempty"`
+	// ByHand are recoveries by the command line.
+	ByHand []ByHand `json:"byHand,omitempty"`
 }
 
 // Quiet is how long after the last fault a world goes on.

@@ -8,6 +8,8 @@ type Report struct {
 	Firings   int `json:"firings"`
 	Ran       int `json:"ran"`
 	Recovered int `json:"recovered"`
+	// ByHand are those of the recovered that somebody made with the command line.
+	ByHand int `json:"byHand,omitempty"`
 	// Verdicts counts what stands in the end; Accusations are the firings that were called lost for certain at any time.
 	Verdicts    map[string]int `json:"verdicts"`
 	Accusations int            `json:"accusations"`

@@ -71,6 +71,9 @@ func (e *exam) run(c *cronWorkflow, r *Workflow) {
 	}
 }
 
+// byHand is the label of a run that somebody made with the command line.
+const byHand = "cli"
+
 // wrongRecovery says which rule forbade a run that Rollcall made; empty where none did. What Rollcall looked at just before may
 // have changed while its request was on its way, and a request may take long where something is broken.
 func (c *cronWorkflow) wrongRecovery(r *Workflow, at time.Time, of bool) string {
@@ -92,14 +95,15 @@ func (c *cronWorkflow) wrongRecovery(r *Workflow, at time.Time, of bool) string 
 	always := func(holds func(*Spec) bool) bool {
 		return !c.anySpec(sent, r.Created, func(s *Spec) bool { return !holds(s) })
 	}
+	asked := r.BackfilledBy == byHand // who asks for it may want it in spite of that
 	switch {
-	case always(func(s *Spec) bool { return s.deadline() == 0 }):
+	case !asked && always(func(s *Spec) bool { return s.deadline() == 0 }):
 		return "it has no deadline, so nothing may be recovered"
-	case always(func(s *Spec) bool { return s.deadline() > 0 && sent.After(at.Add(s.deadline())) }):
+	case !asked && always(func(s *Spec) bool { return s.deadline() > 0 && sent.After(at.Add(s.deadline())) }):
 		return "its deadline had passed"
 	case always(func(s *Spec) bool { return s.Suspend }):
 		return "it was suspended"
-	case always(func(s *Spec) bool {
+	case !asked && always(func(s *Spec) bool {
 		return s.Backfill == "off" || s.Backfill == "dry-run" || s.CatchUp == "none" || s.AuditOff
 	}):
 		return "it was switched off for this CronWorkflow"

@@ -34,6 +34,9 @@ func (e *exam) verdicts(c *cronWorkflow, f firing) {
 		if c.runs[f.at.Unix()][0].BackfilledBy != "" {
 			e.report.Recovered++
 		}
+		if c.runs[f.at.Unix()][0].BackfilledBy == byHand {
+			e.report.ByHand++
+		}
 	}
 	accused := false
 	for _, v := range all {
