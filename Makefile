@@ -34,7 +34,7 @@ SEED ?= 0
 # How many firings the worlds of the simulated exam have together.
 FIRINGS ?= 1000000
 
-.PHONY: help build image chart demo cluster cluster-down exam exam-sim exam-model test test-exam test-unit test-e2e test-node node-packages lint generate fmt bench fuzz binaries clean clean-cache
+.PHONY: help build image chart demo cluster cluster-down exam exam-sim exam-by-hand exam-model test test-exam test-unit test-e2e test-node node-packages lint generate fmt bench fuzz binaries clean clean-cache
 
 help: ## List the targets.
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,11 +65,15 @@ exam: build ## Break everything for MINUTES (30) and compare what Rollcall says 
 exam-sim: ## Make up worlds until they have FIRINGS (1000000) firings, in simulated time, and look for mistakes. SEED=n repeats them.
 	go test -tags exam ./test/exam/sim -timeout 4h -run TestNoFiringIsLost -v -seed '$(SEED)' -firings '$(FIRINGS)'
 
+exam-by-hand: ## The same with people in it who bring runs back with the command line, while everything breaks.
+	go test -tags exam ./test/exam/sim -timeout 4h -run TestRecoveriesByHand -v -seed '$(SEED)' -firings '$(FIRINGS)'
+
 exam-model: binaries ## Play the scenarios that the model of Argo has in common with a real controller, on both (6 minutes).
 	go test -tags exam ./test/exam/model -timeout 15m -v
 
-test-exam: binaries ## Hold the exams as CI does: 100,000 simulated firings, the model against real controllers, eight minutes of the real thing (16 minutes).
+test-exam: binaries ## Hold the exams as CI does: 150,000 simulated firings, the model against real controllers, eight minutes of the real thing (16 minutes).
 	go test -tags exam ./test/exam/sim -timeout 30m -v -run TestNoFiringIsLost
+	go test -tags exam ./test/exam/sim -timeout 30m -v -run TestRecoveriesByHand -firings 50000
 	go test -tags exam ./test/exam/model -timeout 15m -v
 	go test -tags exam ./test/exam/real -timeout 20m -v -run TestShortExam -seed 7
 

@@ -54,7 +54,8 @@
 //     that cannot begin before it is back could make it skip a live firing, for good.
 //
 // What is recovered must be allowed to be, by the same rules, within 12 s for a request that was on its way. No more is promised: a
-// firing without a deadline is not recovered, nor one whose run may have come and gone.
+// firing without a deadline is not recovered, nor one whose run may have come and gone. Of what somebody recovers with the command line
+// neither the deadline is asked for nor the annotations; all other rules hold.
 //
 // # What is promised of everything else
 //

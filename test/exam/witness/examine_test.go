@@ -350,8 +350,14 @@ func TestMistakesAreFound(t *testing.T) {
 		"under Replace only the newest counts":         {func(p *play) { p.spec().Policy = "Replace"; p.recoverable(5); p.say(5, "Skipped", "Superseded") }, nil},
 		"what is recovered had a deadline":             {func(p *play) { p.recovers(5); p.spec().StartingDeadline = 0 }, []string{"WrongRecovery 5"}},
 		"and it had not passed":                        {func(p *play) { p.recovers(5); p.spec().StartingDeadline = 20 * time.Second }, []string{"WrongRecovery 5"}},
-		"what is suspended is not recovered":           {func(p *play) { p.spec().Suspend = true; p.skips("Suspended"); p.recovers(5) }, []string{"WrongRecovery 5"}},
-		"nor anything just before a live firing":       {func(p *play) { p.recoverable(5); p.rollcallRuns(5, at(6, 58), time.Second); p.say(5, "Backfilled", "") }, []string{"WrongRecovery 5"}},
+		"what somebody asks for needs none":            {func(p *play) { p.recovers(5).BackfilledBy = "cli"; p.spec().StartingDeadline = 0 }, nil},
+		"but even so not what is suspended": {func(p *play) {
+			p.spec().Suspend = true
+			p.skips("Suspended")
+			p.recovers(5).BackfilledBy = "cli"
+		}, []string{"WrongRecovery 5"}},
+		"what is suspended is not recovered":     {func(p *play) { p.spec().Suspend = true; p.skips("Suspended"); p.recovers(5) }, []string{"WrongRecovery 5"}},
+		"nor anything just before a live firing": {func(p *play) { p.recoverable(5); p.rollcallRuns(5, at(6, 58), time.Second); p.say(5, "Backfilled", "") }, []string{"WrongRecovery 5"}},
 		"nor too many at once": {func(p *play) {
 			p.recoverable(5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 			p.spec().StartingDeadline = time.Hour
@@ -596,8 +602,9 @@ func (p *play) lasts(d time.Duration) {
 }
 
 // recovers has Rollcall make the run of a firing that Argo lost.
-func (p *play) recovers(m int) {
+func (p *play) recovers(m int) *Workflow {
 	p.loses(m)
-	p.rollcallRuns(m, at(m, 40), time.Second)
+	w := p.rollcallRuns(m, at(m, 40), time.Second)
 	p.say(m, "Backfilled", "")
+	return w
 }
