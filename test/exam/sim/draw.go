@@ -74,7 +74,7 @@ func byHand(t *rapid.T, w World) []ByHand {
 		b := ByHand{
 			At: 1 + upTo(t, w.Minutes*60, "at by hand"), Back: one(t, "back", []int{3600, 10000, 600, 120}), Cron: one(t, "cron by hand", w.Crons).Name,
 			Thinks: one(t, "thinks", []int{0, 3, 20, 90, 300}), IgnoreDeadline: one(t, "ignore deadline", []bool{true, false}),
-			Recordless: one(t, "recordless", []bool{false, true}),
+			Recordless:  one(t, "recordless", []bool{false, true}),
 			Interrupted: one(t, "interrupted", often(4, 0, 1, 5, 60)), Dies: one(t, "dies", often(4, 0, 1, 3, 5, 8, 13)),
 		}
 		if len(w.Events) > 0 && one(t, "afterwards", often(4, true, false)) {
