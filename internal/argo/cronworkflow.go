@@ -29,8 +29,8 @@ type cronWorkflow struct {
 	template *templateName
 	// cronLabels are the values of the cron label that its runs carry: its name, and what workflowMetadata puts in its place.
 	cronLabels []string
-	// registered says that Argo's controller has left its last-used-schedule.
-	registered bool
+	// handled says that an Argo controller has left its last-used-schedule, or counted the end of a run, whoever made that.
+	handled bool
 	// writtenAt and newest as in workflow.
 	writtenAt, newest time.Time
 	// tracked says that the object has managedFields.
@@ -82,7 +82,8 @@ func toCronWorkflow(w *wireCronWorkflow, decoding error) cronWorkflow {
 	c.Epochs = []auditor.Epoch{{From: specSince(m, c.CreatedAt), Spec: toSpec(spec), Traceless: traceless(m)}}
 	c.Status = toStatus(status, m)
 	c.newest = later(c.newest, c.Status.LastScheduledTime)
-	_, c.registered = m.Annotations[annotationLastSchedule]
+	_, registered := m.Annotations[annotationLastSchedule]
+	c.handled = registered || c.Status.Succeeded+c.Status.Failed > 0
 	c.Retention, c.template = toRetention(m.Namespace, spec, w.Spec["workflowSpec"])
 	c.Settings, c.notes = toSettings(m)
 	c.When = toWhen(m, spec.When, status.Failed, status.Succeeded, c.CreatedAt)
@@ -208,7 +209,7 @@ func (c cronWorkflow) served(runs []auditor.Run) bool {
 	last := c.Status.LastScheduledTime
 	name := auditor.WorkflowName(c.Name, last)
 	ours := c.Status.Intended.Equal(last) || slices.ContainsFunc(runs, func(r auditor.Run) bool { return r.Name == name && r.BackfilledBy != "" })
-	return c.registered || !last.IsZero() && !ours || slices.ContainsFunc(runs, func(r auditor.Run) bool { return ranBy(c.Name, c.UID, r) })
+	return c.handled || !last.IsZero() && !ours || slices.ContainsFunc(runs, func(r auditor.Run) bool { return ranBy(c.Name, c.UID, r) })
 }
 
 // ranBy says whether Argo made the run of a firing, as it may have before it could write anything to the CronWorkflow.

@@ -14,6 +14,7 @@ func TestOnlyArgosOwnTracesMakeACronWorkflowServed(t *testing.T) {
 	registered := func(object map[string]any) {
 		set(object, "* * * * *", "metadata", "annotations", annotationLastSchedule)
 	}
+	counted := func(object map[string]any) { set(object, int64(1), "status", "failed") }
 	run := workflowObject("tick", "tick-"+unix(after(time.Minute)))
 	backfilled := workflowObject("tick", "tick-"+unix(after(time.Minute)))
 	set(backfilled, "cli", "metadata", "labels", labelBackfilledBy)
@@ -28,6 +29,7 @@ func TestOnlyArgosOwnTracesMakeACronWorkflowServed(t *testing.T) {
 		"a lastScheduledTime of Argo's":         {[]func(map[string]any){last}, run, true},
 		"a lastScheduledTime of Rollcall's":     {[]func(map[string]any){last}, backfilled, false},
 		"both, the time of Rollcall's":          {[]func(map[string]any){last, registered}, backfilled, true},
+		"the end of Rollcall's run, counted":    {[]func(map[string]any){last, counted}, backfilled, true},
 		"a lastScheduledTime whose run is gone": {[]func(map[string]any){last}, workflowObject("tick", "tick-60"), true},
 	} {
 		t.Run(name, func(t *testing.T) {

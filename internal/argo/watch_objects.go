@@ -28,8 +28,8 @@ type watchedCron struct {
 	notes []string
 	// wrote is when the controller last wrote to it.
 	wrote time.Time
-	// registered says that Argo's controller has left its last-used-schedule.
-	registered bool
+	// handled says that an Argo controller has left its last-used-schedule, or counted the end of a run, whoever made that.
+	handled bool
 	// retention and served are what the handler was told.
 	retention auditor.Retention
 	served    bool
@@ -135,7 +135,9 @@ func kindOf(explained error) string {
 // keepCron converts a CronWorkflow and drops its workflowSpec and all else that is not needed.
 func keepCron(m *wireCronWorkflow, err error) *watchedCron {
 	c := toCronWorkflow(m, err)
-	kept := &watchedCron{cw: c.CronWorkflow, template: c.template, version: c.resourceVersion, notes: c.notes, wrote: c.writtenAt, registered: c.registered}
+	kept := &watchedCron{
+		cw: c.CronWorkflow, template: c.template, version: c.resourceVersion, notes: c.notes, wrote: c.writtenAt, handled: c.handled,
+	}
 	if c.err != nil {
 		kept.err = c.err.Error()
 	}
@@ -212,7 +214,7 @@ func (a *area) serves(c *watchedCron) bool {
 	last := c.cw.Status.LastScheduledTime
 	run, ok := a.runs[objectName{c.cw.Namespace, auditor.WorkflowName(c.cw.Name, last)}]
 	ours := c.cw.Status.Intended.Equal(last) || ok && run.BackfilledBy != ""
-	return c.registered || !last.IsZero() && !ours || a.ran[c.cw.UID]
+	return c.handled || !last.IsZero() && !ours || a.ran[c.cw.UID]
 }
 
 // retention is complete once the settings and the template have been read.

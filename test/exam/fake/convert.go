@@ -72,7 +72,7 @@ func retention(cw *CronWorkflow) auditor.Retention {
 // serves as in internal/argo/watch_objects.go: a lastScheduledTime that Rollcall moved to a run of its own is no sign of Argo. Ran says
 // that Argo has been seen to have made a run of it.
 func serves(cw *CronWorkflow, ran bool, backfilled func(name string) bool) bool {
-	if _, registered := cw.Annotations[LastUsedSchedule]; registered || ran {
+	if _, registered := cw.Annotations[LastUsedSchedule]; registered || ran || cw.Status.Succeeded+cw.Status.Failed > 0 {
 		return true
 	}
 	last := cw.Status.Last

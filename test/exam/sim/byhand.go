@@ -2,7 +2,6 @@ package sim
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -12,7 +11,8 @@ import (
 	"rollcall.dev/rollcall/test/exam/fake"
 )
 
-// A ByHand is somebody who has lost runs of a CronWorkflow brought back by the command line.
+// A ByHand is somebody who has lost runs of a CronWorkflow brought back by the command line: those that are certain. What is likely is
+// lost unless somebody deleted a run, as people in these worlds do.
 type ByHand struct {
 	// At is the second of the world in which it is read what was lost in the Back seconds before.
 	At   int    `json:"at"`
@@ -77,34 +77,45 @@ func (p *play) recover(b ByHand) {
 
 func (h *hand) policy() backfill.Policy {
 	return backfill.Policy{
-		By: backfill.ByCLI, MaxParallel: 10, MaxCatchUp: 100, IgnoreDeadline: h.IgnoreDeadline,
+		By: backfill.ByCLI, MaxParallel: 10, MaxCatchUp: 100, IgnoreDeadline: h.IgnoreDeadline, CertainOnly: true,
 		Verdicts: []auditor.Verdict{auditor.Missed, auditor.Expired, auditor.GaveUp},
 	}
 }
 
-// plan reads, audits and plans, as cmd/rollcall does (source.readCluster, evidence.recall, evidence.judge).
+// plan reads, audits and plans.
 func (h *hand) plan(ctx context.Context) (backfill.Plan, error) {
+	cw, roll, now, err := h.audit(ctx, auditor.Window{From: h.from, To: h.to})
+	if err != nil {
+		return backfill.Plan{}, err
+	}
+	plan := backfill.NewPlan(cw, roll.Findings, h.policy(), now)
+	for _, step := range plan.ToRecover() {
+		f := step.Finding
+		h.log.Debug("planned", "cronworkflow", cw.Name, "firing", f.ScheduledTime, "verdict", f.Verdict, "certainty", f.Certainty, "evidence", f.Evidence, "recordless", h.Recordless)
+	}
+	return plan, nil
+}
+
+// audit reads and judges, as cmd/rollcall does (source.readCluster, evidence.recall, evidence.judge).
+func (h *hand) audit(ctx context.Context, window auditor.Window) (cw auditor.CronWorkflow, roll auditor.Report, now time.Time, err error) {
 	key := fake.Key{Namespace: namespace, Name: h.Cron}
 	in, err := h.cluster.Read(ctx, key)
 	if err != nil {
-		return backfill.Plan{}, err
+		return cw, roll, now, err
 	}
 	states := map[auditor.Key]auditor.State{}
 	if !h.Recordless {
-		states, err = fake.NewRecords(h.client).Load(ctx)
-		if errors.Is(err, context.Canceled) {
-			return backfill.Plan{}, err
+		if states, err = fake.NewRecords(h.client).Load(ctx); ctx.Err() != nil {
+			return cw, roll, now, err
 		}
 	}
-	now := h.cluster.Now()
+	now = h.cluster.Now()
 	var opts auditor.Options
-	if state, ok := states[auditor.Key(key)]; ok && state.UID == in.CronWorkflow.UID {
+	if state, ok := states[auditor.Key(key)]; ok {
 		in = auditor.WithState(in, state, now, opts)
 	}
-	window := auditor.Window{From: h.from, To: h.to}
-	roll, err := auditor.Audit(in, window, now, opts)
-	if err != nil {
-		return backfill.Plan{}, err
+	if roll, err = auditor.Audit(in, window, now, opts); err != nil {
+		return cw, roll, now, err
 	}
 	var lost []string
 	for _, f := range roll.Findings {
@@ -115,12 +126,33 @@ func (h *hand) plan(ctx context.Context) (backfill.Plan, error) {
 	if len(lost) > 0 {
 		runs, err := h.cluster.LastLook(ctx, namespace, lost)
 		if err != nil {
-			return backfill.Plan{}, err
+			return cw, roll, now, err
 		}
 		in.Runs = append(in.Runs, runs...)
 		if roll, err = auditor.Audit(in, window, now, opts); err != nil {
-			return backfill.Plan{}, err
+			return cw, roll, now, err
 		}
 	}
-	return backfill.NewPlan(in.CronWorkflow, roll.Findings, h.policy(), now), nil
+	return in.CronWorkflow, roll, now, nil
+}
+
+// auditAll has the command line audit the last hour in the end, but for the last moments: a record may be a minute old. Of what is older it
+// may have forgotten much. What it says is the last that is said.
+func (p *play) auditAll() {
+	client := p.server.NewClient("rollcall-audit")
+	defer client.Die()
+	ears := slog.New(ear{p.said, client})
+	for _, c := range p.Crons {
+		h := &hand{ByHand: ByHand{Cron: c.Name}, client: client, cluster: fake.NewReplica(client, func() time.Duration { return 0 })}
+		cw, roll, _, err := h.audit(p.ctx, auditor.Window{From: now().Add(-time.Hour), To: now().Add(-90 * time.Second)})
+		if err != nil {
+			continue // it is gone, or cannot be judged
+		}
+		for _, f := range roll.Findings {
+			if f.Verdict != auditor.Pending {
+				ears.Info("verdict", "cronworkflow", namespace+"/"+c.Name, "uid", cw.UID, "firing", f.ScheduledTime.UTC().Format(time.RFC3339),
+					"verdict", string(f.Verdict), "reason", string(f.Reason), "certainty", string(f.Certainty), "cause", string(f.Cause))
+			}
+		}
+	}
 }

@@ -94,6 +94,9 @@ func Play(w World, rules witness.Rules, log slog.Handler) (witness.Report, error
 	time.Sleep(time.Until(w.end()))
 	faultsEnd := p.awaitHealth()
 	time.Sleep(Quiet)
+	if len(w.ByHand) > 0 {
+		p.auditAll()
+	}
 	to := now()
 	p.mu.Lock()
 	for _, r := range p.replicas {
