@@ -12,6 +12,9 @@ type horizon struct {
 	why, remedy string
 }
 
+// startsWithin is how soon Argo starts a run that it made.
+const startsWithin = 10 * time.Second
+
 const (
 	keepMore   = "raise the history limits"
 	keepLonger = "let runs live longer"
@@ -28,14 +31,16 @@ func (r *roll) retentionHorizon() horizon {
 			h = horizon{from, why, remedy}
 		}
 	}
-	var succeeded, failed []time.Time
+	var succeeded, failed, retried []time.Time
 	for _, run := range r.in.Runs {
-		if !r.counts(run) || run.Deleting || !run.Finished() {
-			continue
-		}
-		if run.Succeeded {
+		switch {
+		case !r.counts(run) || run.Deleting:
+		case maybeRetried(run):
+			retried = append(retried, run.StartedAt)
+		case !run.Finished():
+		case run.Succeeded:
 			succeeded = append(succeeded, run.FinishedAt)
-		} else {
+		default:
 			failed = append(failed, run.FinishedAt)
 		}
 	}
@@ -55,6 +60,11 @@ func (r *roll) retentionHorizon() horizon {
 	}
 	limit(succeeded, cw.Retention.Successful, "successful", "successfulJobsHistoryLimit")
 	limit(failed, cw.Retention.Failed, "failed", "failedJobsHistoryLimit")
+	// One that failed, was kept, and goes on since somebody retried it, no longer shows what was deleted for it.
+	if n := cw.Retention.Failed; n > 0 && len(failed) < n && len(failed)+len(retried) >= n {
+		from := slices.MaxFunc(retried, time.Time.Compare)
+		note(from, fmt.Sprintf("a run that was made long before started at %s, as when a failed one is retried; it may have been one of the last %d failed runs that Argo keeps (failedJobsHistoryLimit)", stamp(from), n), keepMore)
+	}
 	// Argo's own counter betrays whatever else deletes runs: its limit alone never leaves fewer than it allows. The counter of
 	// failed runs does not, since it includes those that could not even be created, which is what is looked for here.
 	if left, counted := len(succeeded), cw.Status.Succeeded; left < cw.Retention.Successful && counted > int64(left) {
@@ -213,4 +223,10 @@ func (f *firing) ranUnseen() bool {
 // ranUnseenSince says whether Argo counted runs at any time since then that nobody can name.
 func (f *firing) ranUnseenSince(t time.Time) bool {
 	return f.in.Record != nil && slices.ContainsFunc(f.in.Record.Unseen, func(s Stretch) bool { return !s.To.Before(t) })
+}
+
+// maybeRetried says whether an unfinished run may have failed before: a retry sets startedAt anew, and Argo starts what it made within
+// moments. What Rollcall made may have waited for Argo.
+func maybeRetried(run Run) bool {
+	return !run.Finished() && run.BackfilledBy == "" && run.StartedAt.Sub(run.CreatedAt) > startsWithin
 }

@@ -65,6 +65,18 @@ func created(run auditor.Run, at string) auditor.Run {
 	return run
 }
 
+// underWay is a run that has not ended.
+func underWay(made, started string) auditor.Run {
+	run := argoRun(made)
+	run.StartedAt, run.FinishedAt, run.Succeeded = clock(started), time.Time{}, false
+	return run
+}
+
+func recovered(run auditor.Run) auditor.Run {
+	run.BackfilledBy = "controller"
+	return run
+}
+
 func (w *world) cron() *auditor.CronWorkflow { return &w.in.CronWorkflow }
 func (w *world) spec() *auditor.Spec         { return &w.in.CronWorkflow.Epochs[0].Spec }
 func (w *world) add(runs ...auditor.Run)     { w.in.Runs = append(w.in.Runs, runs...) }
@@ -618,6 +630,21 @@ func TestTheFirstRowThatHoldsDecides(t *testing.T) {
 			run.Name, run.Succeeded = "tick-x7k2p", false
 			w.add(run)
 		}, outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
+		"a failed run that was retried hides what was deleted for it": {func(w *world) { w.add(underWay("04:30:00", "04:42:00")) },
+			outcome{auditor.Missed, "", auditor.Likely, auditor.ControllerDown}},
+		"and where a newer firing ran nothing tells of it any more": {func(w *world) {
+			w.cron().Status.LastScheduledTime = clock("04:41:00")
+			w.add(underWay("04:30:00", "04:42:00"))
+		}, outcome{Verdict: auditor.Unknown, Reason: auditor.EvidenceGone}},
+		"a run that began as it was made is not a retried one":     {func(w *world) { w.add(underWay("04:39:50", "04:40:00")) }, missed},
+		"nor one that began before the firing":                     {func(w *world) { w.add(underWay("04:30:00", "04:39:00")) }, missed},
+		"nor one of Rollcall's, which may have waited for Argo":    {func(w *world) { w.add(recovered(underWay("04:30:00", "04:42:00"))) }, missed},
+		"nor does it hide anything where the limit is not reached": {func(w *world) { w.cron().Retention.Failed = 2; w.add(underWay("04:30:00", "04:42:00")) }, missed},
+		"nor where as many failed runs are left as Argo keeps": {func(w *world) {
+			failed := created(argoRun("04:31:00"), "04:31:00")
+			failed.Succeeded = false
+			w.add(underWay("04:30:00", "04:42:00"), failed)
+		}, missed},
 		"fewer runs are left than Argo counted and would keep": {func(w *world) {
 			w.in.Runs = w.in.Runs[1:]
 			w.cron().Status.Succeeded = 39

@@ -31,7 +31,7 @@ func (r *Replica) Read(ctx context.Context, key Key) (auditor.Input, error) {
 		return in, apierrors.NewNotFound(cronWorkflows, key.Name)
 	}
 	_, err = r.client.List(ctx, "workflows", func(e Event) {
-		run := toMetadata(e.Workflow)
+		run := toRun(e.Workflow)
 		writes = append(writes, e.Workflow.ArgoAt)
 		cron, native := nativeOf(run.Name)
 		if native && run.Controlled && run.BackfilledBy == "" {
