@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"rollcall.dev/rollcall/test/exam/fake"
@@ -54,7 +55,7 @@ func (t *truth) sawCron(cw *fake.CronWorkflow, gone bool) {
 		c.Deleted = now()
 		return
 	}
-	if _, registered := cw.Annotations[fake.LastUsedSchedule]; c.Served.IsZero() && (registered || !cw.Status.Last.IsZero()) {
+	if c.Served.IsZero() && t.served(cw) {
 		c.Served = now()
 	}
 	spec := specOf(cw)
@@ -77,6 +78,18 @@ func (t *truth) sawCron(cw *fake.CronWorkflow, gone bool) {
 		}
 	}
 	c.Statuses = append(c.Statuses, status)
+}
+
+// served says whether Argo has left something of itself: that Rollcall moved lastScheduledTime for a run of its own is nothing of Argo's.
+func (t *truth) served(cw *fake.CronWorkflow) bool {
+	_, registered := cw.Annotations[fake.LastUsedSchedule]
+	last := cw.Status.Last
+	if registered || cw.Status.Succeeded+cw.Status.Failed > 0 {
+		return true
+	}
+	return !last.IsZero() && cw.Annotations[fake.Intended] != last.Format(time.RFC3339) && !slices.ContainsFunc(t.runs, func(r *witness.Workflow) bool {
+		return r.OwnerUID == cw.UID && r.BackfilledBy != "" && r.ScheduledTime.Equal(last)
+	})
 }
 
 func specOf(cw *fake.CronWorkflow) witness.Spec {
